@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Installs the package files that find_package(batcher) reads. The libraries install themselves (BatcherLibrary).
+
+include(CMakePackageConfigHelpers)
+
+set(batcher_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/batcher")
+
+configure_package_config_file(
+  "${PROJECT_SOURCE_DIR}/cmake/batcher-config.cmake.in"
+  "${PROJECT_BINARY_DIR}/batcher-config.cmake"
+  INSTALL_DESTINATION "${batcher_cmake_dir}")
+write_basic_package_version_file(
+  "${PROJECT_BINARY_DIR}/batcher-config-version.cmake"
+  COMPATIBILITY SameMinorVersion) # before 1.0 every minor version may break
+
+install(
+  FILES "${PROJECT_BINARY_DIR}/batcher-config.cmake"
+        "${PROJECT_BINARY_DIR}/batcher-config-version.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake"
+  DESTINATION "${batcher_cmake_dir}"
+  COMPONENT batcher_core)

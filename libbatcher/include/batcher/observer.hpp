@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a batcher tells the outside world. Counters are pulled (`live_counters.hpp`); what needs single
+// values, the distributions, is pushed once per batch with arrays, never once per item.
+
+#pragma once
+
+#include "batcher/errc.hpp"
+#include "batcher/live_counters.hpp"
+#include "batcher/time.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace batcher {
+
+/// The life of one batch, told when its items leave. The parts of an item's latency are
+///
+///     fill wait     = max(ready_at - arrival, 0)                 waiting for the batch to close
+///     capacity wait = dispatched_at - max(arrival, ready_at)     waiting for a free worker
+///     execute       = executed                                   inside the batch function
+///     request       = finished_at - arrival
+///
+/// and what `request` has left over is the way to the worker and back.
+struct batch_record {
+  /// Why the batch was closed.
+  close_reason reason = close_reason::size;
+  /// `none` if the worker returned one result per item, else what all items were answered with.
+  errc outcome = errc::none;
+  /// Items that the batch function gave an error of their own. Unit: items.
+  std::size_t item_errors = 0;
+  /// When each item reached the batcher, oldest first. Valid during the call only.
+  std::span<const time_point> arrivals;
+  /// Since when the batch could have left, had a worker been free.
+  time_point ready_at;
+  /// When it was handed to a worker.
+  time_point dispatched_at;
+  /// When its results came back, or when it was given up.
+  time_point finished_at;
+  /// Time inside the batch function as the worker measured it; zero where no worker reported.
+  duration executed = duration::zero();
+};
+
+/// Receives the events of the batchers that it is given to. Every call comes from whichever thread
+/// runs the batcher, and with several batchers from several threads at once: implementations
+/// synchronize. Calls must be short, since the batcher waits for them, and must not throw.
+class observer {
+public:
+  observer() = default;
+  observer(const observer&) = delete;
+  observer& operator=(const observer&) = delete;
+  virtual ~observer() = default;
+
+  /// Called once per batcher, before anything else. `counters` lives as long as anybody holds it and
+  /// may be read from any thread, also after the batcher's end.
+  virtual void on_start(std::string_view batcher_name, std::size_t max_batch_items,
+                        std::shared_ptr<const live_counters> counters) noexcept {
+    static_cast<void>(batcher_name);
+    static_cast<void>(max_batch_items);
+    static_cast<void>(counters);
+  }
+
+  /// Called once per dispatched batch, when its items leave.
+  virtual void on_batch(const batch_record& record) noexcept { static_cast<void>(record); }
+};
+
+} // namespace batcher

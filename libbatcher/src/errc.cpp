@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Names of the error codes.
+
+#include "batcher/errc.hpp"
+
+namespace batcher {
+
+std::string_view to_string(errc code) noexcept {
+  switch (code) {
+    case errc::none: return "none";
+    case errc::queue_full: return "queue_full";
+    case errc::draining: return "draining";
+    case errc::shut_down: return "shut_down";
+    case errc::no_workers: return "no_workers";
+    case errc::worker_lost: return "worker_lost";
+    case errc::batch_failed: return "batch_failed";
+    case errc::result_count_mismatch: return "result_count_mismatch";
+  }
+  return "unknown";
+}
+
+std::optional<errc> parse_errc(std::string_view name) noexcept {
+  for (auto code : all_errcs)
+    if (to_string(code) == name) return code;
+  return std::nullopt;
+}
+
+} // namespace batcher
