@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// All that differs between CAF 0.17.6 (Debian, Ubuntu) and CAF 1.x, and nothing else. No other file of
+// the project asks for CAF's version. Each difference is named where it is bridged.
+
+#pragma once
+
+// CAF_VERSION does not tell: 1.1.0 defines it as octal 0100. This header exists from 1.0 on.
+#if __has_include(<caf/version.hpp>)
+#  define BATCHER_CAF_1 1
+#else
+#  define BATCHER_CAF_1 0
+#endif
+
+#include <caf/actor_cast.hpp>
+#include <caf/actor_clock.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/error.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/expected.hpp>
+#include <caf/response_promise.hpp>
+#include <caf/result.hpp>
+#include <caf/scoped_actor.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/system_messages.hpp>
+#include <caf/type_id.hpp>
+#include <caf/typed_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#if BATCHER_CAF_1
+#  include <caf/anon_mail.hpp>
+#  include <caf/init_global_meta_objects.hpp>
+#else
+#  include <caf/deep_to_string.hpp>
+#  include <caf/send.hpp>
+#endif
+
+#include <chrono>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+// -- type ids ----------------------------------------------------------------------------------------
+
+// 0.17.6 gives atoms a text of at most ten characters, 1.x a type of their own.
+#if BATCHER_CAF_1
+#  define BATCHER_ADD_ATOM(block, ns, name, text) CAF_ADD_ATOM(block, ns, name)
+#else
+#  define BATCHER_ADD_ATOM(block, ns, name, text) CAF_ADD_ATOM(block, ns, name, text)
+#endif
+
+// 0.17.6 needs a category of at most ten characters, 1.x takes the enum's type id.
+#if BATCHER_CAF_1
+#  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type)
+#else
+#  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type, category)
+#endif
+
+// 1.x asks for an inspect function, 0.17.6 serializes enums by itself. Needs the enum's from_integer.
+#if BATCHER_CAF_1
+#  define BATCHER_INSPECT_ERROR_CODE(type)                                                         \
+    template <class Inspector>                                                                     \
+    bool inspect(Inspector& f, type& code) {                                                       \
+      auto get = [&code] { return static_cast<std::underlying_type_t<type>>(code); };              \
+      auto set = [&code](std::underlying_type_t<type> value) {                                     \
+        return from_integer(value, code);                                                          \
+      };                                                                                           \
+      return f.apply(get, set);                                                                    \
+    }
+#else
+#  define BATCHER_INSPECT_ERROR_CODE(type)
+#endif
+
+namespace batcher::actors::compat {
+
+/// Registers CAF's own types and those of the blocks. 1.x: must run before a configuration exists.
+template <class... IdBlocks>
+void register_types_before_config() {
+#if BATCHER_CAF_1
+  (caf::init_global_meta_objects<IdBlocks>(), ...);
+  caf::core::init_global_meta_objects();
+#endif
+}
+
+/// 0.17.6 registers the types of the blocks with each configuration.
+template <class... IdBlocks>
+void register_types([[maybe_unused]] caf::actor_system_config& cfg) {
+#if !BATCHER_CAF_1
+  (cfg.add_message_types<IdBlocks>(), ...);
+#endif
+}
+
+/// 0.17.6 renders errors of a foreign category only with the help of a function; its template for that
+/// does not compile. `Enum` needs a `to_string`.
+template <class Enum>
+void register_errors([[maybe_unused]] caf::actor_system_config& cfg,
+                     [[maybe_unused]] const std::string& category) {
+#if !BATCHER_CAF_1
+  cfg.add_error_category(caf::atom_from_string(category),
+                         [](std::uint8_t code, caf::atom_value atom, const caf::message& context) {
+                           auto text = to_string(atom) + ": ";
+                           text += to_string(static_cast<Enum>(code));
+                           if (!context.empty()) text += " " + caf::deep_to_string(context);
+                           return text;
+                         });
+#endif
+}
+
+// -- interfaces --------------------------------------------------------------------------------------
+
+// 1.x writes a signature as `result<Out>(In...)`, 0.17.6 as `replies_to<In...>::with<Out>`.
+#if BATCHER_CAF_1
+template <class... Signatures>
+using typed_actor = caf::typed_actor<Signatures...>;
+#else
+template <class Signature>
+struct signature;
+
+template <class... Out, class... In>
+struct signature<caf::result<Out...>(In...)> {
+  using type = typename caf::replies_to<In...>::template with<Out...>;
+};
+
+template <class... In>
+struct signature<caf::result<void>(In...)> {
+  using type = typename caf::replies_to<In...>::template with<void>;
+};
+
+template <class... Signatures>
+using typed_actor = caf::typed_actor<typename signature<Signatures>::type...>;
+#endif
+
+/// Request and response of the first message of a typed handle, as `request` and `response`; nothing for
+/// other types. The alias above hides them from template deduction.
+template <class Handle>
+struct first_message {};
+
+#if BATCHER_CAF_1
+template <class Request, class Response, class... Signatures>
+struct first_message<caf::typed_actor<caf::result<Response>(Request), Signatures...>> {
+#else
+template <class Request, class Response, class... Signatures>
+struct first_message<caf::typed_actor<
+  caf::typed_mpi<caf::detail::type_list<Request>, caf::output_tuple<Response>>, Signatures...>> {
+#endif
+  using request = Request;
+  using response = Response;
+};
+
+// -- actors ------------------------------------------------------------------------------------------
+
+/// Returns the state of a stateful actor: a member in 0.17.6, a function in 1.x.
+template <class Self>
+auto& state(Self* self) {
+#if BATCHER_CAF_1
+  return self->state();
+#else
+  return self->state;
+#endif
+}
+
+/// Sends a request without a timeout: CAF's request timeouts cost a timer each, and those of 0.17.6 keep
+/// the actor alive until they expire.
+template <class Self, class Handle, class... Ts>
+auto request(Self* self, const Handle& dest, Ts&&... xs) {
+#if BATCHER_CAF_1
+  return self->mail(std::forward<Ts>(xs)...).request(dest, caf::infinite);
+#else
+  return self->request(dest, caf::infinite, std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Sends a message from nobody.
+template <class Handle, class... Ts>
+void anon_send(const Handle& dest, Ts&&... xs) {
+#if BATCHER_CAF_1
+  caf::anon_mail(std::forward<Ts>(xs)...).send(dest);
+#else
+  caf::anon_send(dest, std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Sends a message after a delay. 0.17.6 cannot take it back, and `dest` lives until it arrives.
+template <class Self, class Handle, class... Ts>
+void delayed_send(Self* self, const Handle& dest, std::chrono::nanoseconds delay, Ts&&... xs) {
+#if BATCHER_CAF_1
+  self->mail(std::forward<Ts>(xs)...).delay(delay).send(dest);
+#else
+  self->delayed_send(dest, delay, std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Calls `on_down(actor_addr, error)` when `handle` terminates. 0.17.6 has one such function per actor,
+/// so every call of one actor must pass the same. Precondition: `handle` is valid.
+template <class Self, class Handle, class F>
+void monitor(Self* self, const Handle& handle, F on_down) {
+#if BATCHER_CAF_1
+  auto addr = caf::actor_cast<caf::actor_addr>(handle);
+  self->monitor(handle, [addr, on_down](const caf::error& reason) { on_down(addr, reason); });
+#else
+  self->set_down_handler([on_down](caf::down_msg& msg) { on_down(msg.source, msg.reason); });
+  self->monitor(handle);
+#endif
+}
+
+/// Returns a text for an error, its category and context included.
+inline std::string render(const caf::actor_system& system, const caf::error& err) {
+#if BATCHER_CAF_1
+  static_cast<void>(system);
+  return to_string(err);
+#else
+  return system.render(err);
+#endif
+}
+
+/// Sets one of CAF's own options by its 1.x name without the leading "caf.", e.g. "scheduler.policy".
+/// Names of policies are atoms in 0.17.6.
+inline void set_policy(caf::actor_system_config& cfg, const std::string& policy) {
+#if BATCHER_CAF_1
+  cfg.set("caf.scheduler.policy", policy);
+#else
+  cfg.set("scheduler.policy", caf::atom_from_string(policy));
+#endif
+}
+
+} // namespace batcher::actors::compat

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The life of a batcher, for code without actors: blocking forms of the messages in `interfaces.hpp`.
+// Do not call them inside an actor, which would block its thread; send the message there.
+
+#pragma once
+
+#include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/interfaces.hpp"
+#include "batcher/time.hpp"
+
+#include <cstdint>
+
+namespace batcher::actors {
+
+namespace detail {
+
+bool is_running(caf::actor_system& system, const caf::actor& batcher);
+std::uint64_t drain(caf::actor_system& system, const caf::actor& batcher, duration timeout);
+void stop(caf::actor_system& system, const caf::actor& batcher);
+
+} // namespace detail
+
+/// Returns whether the batcher takes new requests. False also for one that has ended.
+template <any_batcher_handle Handle>
+[[nodiscard]] bool is_running(const Handle& batcher) {
+  return detail::is_running(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+}
+
+/// Refuses new requests, waits until those the batcher has are answered, at most for `timeout`, and
+/// returns how many ran into the timeout and were answered with `errc::shut_down`. The workers are gone
+/// afterwards. Returns 0 for a batcher that has ended.
+template <any_batcher_handle Handle>
+std::uint64_t drain(const Handle& batcher, duration timeout) {
+  return detail::drain(batcher.home_system(), caf::actor_cast<caf::actor>(batcher), timeout);
+}
+
+/// Answers everything that the batcher has with `errc::shut_down` and returns when that is done.
+template <any_batcher_handle Handle>
+void stop(const Handle& batcher) {
+  detail::stop(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+}
+
+} // namespace batcher::actors

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The front door: starts a batcher and its workers.
+
+#pragma once
+
+#include "batcher/actors/batcher_actor.hpp"
+#include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/worker_actor.hpp"
+#include "batcher/options.hpp"
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace batcher::actors {
+
+/// Thrown by `spawn_batcher` for options out of range. The text has one line per problem.
+class invalid_options : public std::invalid_argument {
+public:
+  using std::invalid_argument::invalid_argument;
+};
+
+/// Throws `invalid_options` with every problem of `opts`, or returns.
+void require_valid(const options& opts);
+
+/// Starts a batcher with `opts.workers` workers and returns its handle at once. Requests wait in the
+/// queue until the first worker is ready.
+///
+/// `make_worker` runs once per worker, inside it, so that each worker owns its model or connection; it is
+/// copied into each worker, and detached workers call their copies at the same time. It takes the
+/// worker's number or nothing and returns the batch function, see `worker_factory`.
+///
+/// What a caller of the batcher sees when something goes wrong:
+///   1. The batch function gives an item an error: that error, for that item alone.
+///   2. It throws: `errc::batch_failed` and the exception's text, for its batch.
+///   3. It returns the wrong number of results: `errc::result_count_mismatch`, for its batch.
+///   4. A worker dies: `errc::worker_lost`, for the batches it held; the others go on.
+///   5. `make_worker` throws: that worker is lost. No worker is left: `errc::no_workers`, with the text
+///      of the last loss, for everything queued and every later request.
+///   6. The queue is full, or the batcher drains or was stopped: `errc::queue_full`, `errc::draining`,
+///      `errc::shut_down`.
+///   7. The batcher is killed: `errc::shut_down` for all that it held; requests that still lie in its
+///      mailbox, and later ones, get CAF's own `sec::request_receiver_down`.
+///
+/// Throws `invalid_options`. May be called from any thread.
+template <class Request, class Response, worker_factory<Request, Response> Factory>
+[[nodiscard]] batcher_handle<Request, Response> spawn_batcher(caf::actor_system& system,
+                                                              options opts, Factory make_worker) {
+  require_valid(opts);
+  using actor_type = batcher_actor<Request, Response>;
+  auto start = [make_worker = std::move(make_worker), execution = opts.worker_execution](
+                 actor_type* self, std::size_t number) -> worker_handle {
+    auto* behavior = &worker_actor<Request, Response, Factory>;
+    if (execution == worker_execution::detached)
+      return self->template spawn<caf::detached>(behavior, make_worker, number);
+    return self->spawn(behavior, make_worker, number);
+  };
+  return system.template spawn<actor_type>(std::move(opts), std::move(start));
+}
+
+} // namespace batcher::actors

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A worker: owns the user's batch function and runs it on one job after the other. Turns exceptions into
+// errors; counts and times, so that the batcher need not look at single results.
+
+#pragma once
+
+#include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/messages.hpp"
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace batcher::actors {
+
+/// A job whose requests and results have their types. The requests stay where they are until the job is
+/// done, so that a batch can be run again.
+template <class Request, class Response>
+struct job final : job_base {
+  std::vector<Request> requests;
+  std::vector<caf::expected<Response>> results;
+};
+
+/// A callable that takes a batch and returns one result per item, in order: `std::vector<Response>`, or
+/// `std::vector<caf::expected<Response>>` if an item can fail by itself. It may throw, and then every
+/// item of the batch is answered with `errc::batch_failed` and the exception's text.
+template <class F, class Request, class Response>
+concept batch_function =
+  std::is_invocable_r_v<
+    std::vector<Response>, F&,
+    std::span<
+      const Request>> || std::is_invocable_r_v<std::vector<caf::expected<Response>>, F&, std::span<const Request>>;
+
+/// A callable that makes a batch function, given the number of its worker (0, 1, ...) or nothing.
+template <class F, class Request, class Response>
+concept worker_factory = std::copy_constructible<F> &&(
+  (std::invocable<
+     F&, std::size_t> && batch_function<std::invoke_result_t<F&, std::size_t>, Request, Response>)
+  || (std::invocable<F&> && batch_function<std::invoke_result_t<F&>, Request, Response>));
+
+/// Calls a worker factory with or without the number.
+template <class Factory>
+auto make_batch_function(Factory& factory, std::size_t number) {
+  if constexpr (std::invocable<Factory&, std::size_t>)
+    return factory(number);
+  else
+    return factory();
+}
+
+/// Runs `call` and returns the text of what it throws, nothing if it returns.
+template <class F>
+std::optional<std::string> text_of_exception(F call) {
+  try {
+    call();
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    return e.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+/// Runs a batch function on a job and fills in everything that the batcher wants to know.
+template <class F, class Request, class Response>
+void run_job(F& run, job<Request, Response>& work, caf::actor_clock& time) {
+  auto begin = time.now();
+  auto thrown = text_of_exception([&] {
+    auto results = run(std::span<const Request>{work.requests});
+    if constexpr (std::is_same_v<decltype(results), std::vector<caf::expected<Response>>>)
+      work.results = std::move(results);
+    else
+      work.results.assign(std::move_iterator{results.begin()}, std::move_iterator{results.end()});
+  });
+  if (thrown) {
+    work.outcome = errc::batch_failed;
+    work.reason = std::move(*thrown);
+  }
+  auto failed = std::count_if(work.results.begin(), work.results.end(), [](auto& r) { return !r; });
+  work.report.results = work.results.size();
+  work.report.item_errors = static_cast<std::size_t>(failed);
+  work.report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
+}
+
+template <class Factory>
+struct worker_state {
+  static inline const char* name = "batcher.worker";
+
+  using function = decltype(make_batch_function(std::declval<Factory&>(), std::size_t{}));
+
+  std::optional<function> run;
+};
+
+/// The behavior of worker `number`. `factory` is called once, inside the worker.
+template <class Request, class Response, class Factory>
+worker_handle::behavior_type
+worker_actor(worker_handle::stateful_pointer<worker_state<Factory>> self, Factory factory,
+             std::size_t number) {
+  return {
+    [self, factory, number](start_atom) mutable -> caf::result<void> {
+      auto thrown = text_of_exception(
+        [&] { compat::state(self).run.emplace(make_batch_function(factory, number)); });
+      if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
+      return caf::unit;
+    },
+    [self](job_message& msg) {
+      run_job(*compat::state(self).run, static_cast<job<Request, Response>&>(*msg.job),
+              self->clock());
+    },
+  };
+}
+
+} // namespace batcher::actors

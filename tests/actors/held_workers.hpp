@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Workers that hold every job until the test says what becomes of it, so that a test can put faults
+// between any two messages.
+
+#pragma once
+
+#include "actor_fixture.hpp"
+
+#include <deque>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+namespace batcher::tests {
+
+using job_type = actors::job<int, int>;
+
+/// What a held job comes to.
+enum class fate { doubled, thrown, one_too_many, one_too_few, none_at_all };
+
+struct held_state {
+  static inline const char* name = "held_worker";
+  struct held_job {
+    std::shared_ptr<actors::job_base> work;
+    actors::owned_promise promise;
+  };
+  std::deque<held_job> jobs;
+};
+
+/// Message: let the oldest job of the worker go.
+struct release_message {
+  fate how = fate::doubled;
+};
+
+/// What a function of that fate returns.
+inline std::vector<int> meet(fate how, batch xs) {
+  if (how == fate::thrown) throw std::runtime_error{"as the test wants"};
+  std::vector<int> results;
+  for (auto x : xs) results.push_back(2 * x);
+  if (how == fate::one_too_many) results.push_back(0);
+  if (how == fate::one_too_few) results.pop_back();
+  if (how == fate::none_at_all) results.clear();
+  return results;
+}
+
+} // namespace batcher::tests
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::release_message)
+
+CAF_BEGIN_TYPE_ID_BLOCK(batcher_tests, caf::first_custom_type_id)
+  CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::release_message))
+CAF_END_TYPE_ID_BLOCK(batcher_tests)
+
+namespace batcher::tests {
+
+inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
+  return {
+    [](actors::start_atom) {},
+    [self](actors::job_message& msg) -> caf::result<void> {
+      actors::compat::state(self).jobs.push_back(
+        {msg.job, actors::owned_promise{self->make_response_promise()}});
+      return caf::delegated<void>{};
+    },
+    [self](const release_message& msg) {
+      auto& jobs = actors::compat::state(self).jobs;
+      if (jobs.empty()) return;
+      auto run = [&](batch xs) { return meet(msg.how, xs); };
+      actors::run_job(run, static_cast<job_type&>(*jobs.front().work), self->clock());
+      auto promise = std::move(jobs.front().promise);
+      jobs.pop_front();
+      promise.deliver(caf::unit);
+    },
+  };
+}
+
+/// Batchers whose workers hold their jobs.
+struct held_fixture : actor_fixture {
+  /// A job that is still held would keep its batcher, and so the system, alive.
+  ~held_fixture() {
+    for (auto& w : workers) exit(w, caf::exit_reason::kill);
+  }
+
+  handle spawn_held(options opts) {
+    using actor_type = actors::batcher_actor<int, int>;
+    auto start = [this](actor_type* self, std::size_t) {
+      workers.push_back(self->spawn(held_worker));
+      return caf::actor_cast<actors::worker_handle>(workers.back());
+    };
+    handle batcher = time.system().spawn<actor_type>(std::move(opts), std::move(start));
+    time.run();
+    return batcher;
+  }
+
+  /// Lets the oldest job of a worker meet its fate; nothing if it holds none.
+  void release(std::size_t worker, fate how = fate::doubled) {
+    actors::compat::anon_send(workers.at(worker), release_message{how});
+  }
+
+  /// Sends a message of the protocol to a batcher; its answer is not waited for.
+  template <class... Ts>
+  void tell(const handle& batcher, Ts... xs) {
+    actors::compat::anon_send(batcher, xs...);
+  }
+
+  std::vector<caf::actor> workers;
+};
+
+} // namespace batcher::tests
