@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# One test labelled "install": installs into an empty prefix, then configures, builds and runs the consumer there.
+# One test labelled "install": installs into an empty prefix, then configures, builds and runs the
+# consumer there.
 #
 #   cmake -D BUILD=<build folder> -D WORK=<scratch folder> -D PARTS=<component>+... -D OPTIONS=<cmake options>
 #         [-D INSTALLED=<install component>] -P consume.cmake

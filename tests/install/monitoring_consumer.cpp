@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Uses an installed batcher::monitoring: its endpoint opens on a free port. Not a test of what it serves.
+// Uses an installed batcher::monitoring: its endpoint opens on a free port. Not a test of what it
+// serves.
 
 #include <batcher/monitoring/exposition.hpp>
 #include <batcher/monitoring/metrics.hpp>

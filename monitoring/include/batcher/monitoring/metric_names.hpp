@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Every metric there is, in one table: the code exports what stands here, and tests hold the
+// dashboard, the alert rules and the scraped text against it. Values are made elsewhere
+// (`metrics.hpp`).
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace batcher::monitoring {
+
+/// What a metric does over time.
+enum class metric_type : std::uint8_t {
+  /// Only ever grows.
+  counter,
+  /// Goes up and down; true at the moment of the scrape.
+  gauge,
+  /// Counts values by size; each bucket only ever grows.
+  histogram,
+};
+
+/// One row of the table. Every text lives for ever.
+struct metric_info {
+  std::string_view name;
+  metric_type type;
+  /// What the value, or for histograms each counted value, is a number of.
+  std::string_view unit;
+  /// One line without an end.
+  std::string_view help;
+  /// Names of the labels, each with a bounded set of values.
+  std::span<const std::string_view> labels;
+  /// Upper edges of the buckets, inclusive and in `unit`, without the last one, +Inf. Histograms
+  /// only.
+  std::span<const double> bucket_edges = {};
+};
+
+// -- columns that rows share ----------------------------------------------------------------------
+
+/// The label that every metric has: `options::name`.
+inline constexpr std::string_view batcher_label = "batcher";
+inline constexpr std::string_view outcome_label = "outcome";
+inline constexpr std::string_view reason_label = "reason";
+
+inline constexpr std::array by_batcher{batcher_label};
+inline constexpr std::array by_outcome{batcher_label, outcome_label};
+inline constexpr std::array by_reason{batcher_label, reason_label};
+
+/// Waiting in an actor system takes microseconds, behind a busy model seconds.
+inline constexpr std::array time_edges{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3,
+                                       5e-3,  10e-3,  25e-3,  50e-3,  0.1,  0.25,
+                                       0.5,   1.0,    2.5,    5.0,    10.0};
+
+/// A batcher adds `max_batch_items - 1` and `max_batch_items`, so that full batches can be counted:
+/// all but those up to the former.
+inline constexpr std::array item_edges{1.0,  2.0,   4.0,   8.0,   16.0,  32.0,
+                                       64.0, 128.0, 256.0, 512.0, 1024.0};
+
+// -- the rows -------------------------------------------------------------------------------------
+
+inline constexpr metric_info queue_items{"batcher_queue_items", metric_type::gauge, "items",
+                                         "Items that wait to be dispatched to a worker.",
+                                         by_batcher};
+
+inline constexpr metric_info in_flight_items{"batcher_in_flight_items", metric_type::gauge, "items",
+                                             "Items that workers hold.", by_batcher};
+
+inline constexpr metric_info requests_total{
+  "batcher_requests_total", metric_type::counter, "requests",
+  "Requests that reached the batcher, refused ones included.", by_batcher};
+
+inline constexpr metric_info replies_total{
+  "batcher_replies_total", metric_type::counter, "requests",
+  "Requests answered, by outcome. Requests minus all of these are pending.", by_outcome};
+
+inline constexpr metric_info batches_total{
+  "batcher_batches_total", metric_type::counter, "batches",
+  "Batches dispatched, by the reason why they were closed.", by_reason};
+
+inline constexpr metric_info batch_items{
+  "batcher_batch_items",
+  metric_type::histogram,
+  "items",
+  "Items per batch, counted once per batch when its items leave.",
+  by_batcher,
+  item_edges};
+
+inline constexpr metric_info fill_wait_seconds{"batcher_fill_wait_seconds",
+                                               metric_type::histogram,
+                                               "seconds",
+                                               "Time that an item waited for its batch to close.",
+                                               by_batcher,
+                                               time_edges};
+
+inline constexpr metric_info capacity_wait_seconds{
+  "batcher_capacity_wait_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time that an item waited for a free worker after its batch could have left.",
+  by_batcher,
+  time_edges};
+
+inline constexpr metric_info execute_seconds{
+  "batcher_execute_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time that an item spent in the batch function, as the worker measured it.",
+  by_batcher,
+  time_edges};
+
+inline constexpr metric_info request_seconds{
+  "batcher_request_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time from an item's arrival until it left in a batch, its parts and the way to the worker.",
+  by_batcher,
+  time_edges};
+
+/// The table, in the order of the exposition.
+inline constexpr std::array all_metrics{
+  queue_items, in_flight_items,   requests_total,        replies_total,   batches_total,
+  batch_items, fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds,
+};
+
+} // namespace batcher::monitoring

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What virtual time cannot show: detached workers, blocking clients and the blocking control functions,
+// on the real scheduler. Latches order the threads; nothing waits for a clock.
+
+#include "batcher/actors/ask.hpp"
+#include "batcher/actors/control.hpp"
+#include "batcher/actors/spawn.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <latch>
+#include <thread>
+
+using namespace batcher;
+using namespace std::chrono_literals;
+
+namespace {
+
+using batch = std::span<const int>;
+
+struct real_fixture {
+  static std::vector<int> doubled(batch xs) {
+    std::vector<int> results;
+    for (auto x : xs) results.push_back(2 * x);
+    return results;
+  }
+
+  // Declared before the system: a worker may still hold them when a test returns.
+  static constexpr std::size_t workers = 3;
+  std::latch all_inside{workers};
+  std::latch inside{1};
+  std::latch go_on{1};
+  actors::system_config<> config;
+  caf::actor_system system{config};
+};
+
+} // namespace
+
+TEST_CASE_METHOD(real_fixture, "a blocking client is answered like any other") {
+  auto b = actors::spawn_batcher<int, int>(system, {.when_idle = when_idle::immediate},
+                                           [] { return &real_fixture::doubled; });
+  caf::scoped_actor self{system};
+  int answer = 0;
+  actors::compat::request(self.ptr(), b, 21)
+    .receive([&](int y) { answer = y; }, [](const caf::error&) { FAIL("no answer"); });
+  CHECK(answer == 42);
+}
+
+TEST_CASE_METHOD(real_fixture, "detached workers run their batches at the same time") {
+  auto b =
+    actors::spawn_batcher<int, int>(system, {.max_batch_items = 1, .workers = workers}, [this] {
+      return [this](batch xs) {
+        all_inside.arrive_and_wait(); // would hang if the batches came one after the other
+        return real_fixture::doubled(xs);
+      };
+    });
+  std::vector<std::future<caf::expected<int>>> answers;
+  for (int i = 0; i < static_cast<int>(workers); ++i) answers.push_back(actors::ask(b, i));
+  for (int i = 0; i < static_cast<int>(workers); ++i)
+    CHECK(answers[static_cast<std::size_t>(i)].get() == 2 * i);
+}
+
+TEST_CASE_METHOD(real_fixture, "a kill answers everybody while the batch function still runs") {
+  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
+    return [this](batch xs) {
+      inside.count_down();
+      go_on.wait();
+      return real_fixture::doubled(xs);
+    };
+  });
+  auto in_flight = actors::ask(b, 1);
+  inside.wait();
+  auto queued = actors::ask(b, 2);
+  caf::anon_send_exit(b, caf::exit_reason::kill);
+  CHECK(in_flight.get().error() == caf::make_error(errc::shut_down));
+  CHECK(queued.get().error() == caf::make_error(errc::shut_down));
+  go_on.count_down();
+}
+
+TEST_CASE_METHOD(real_fixture, "a drain returns only when the batches that run are answered") {
+  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
+    return [this](batch xs) {
+      inside.count_down();
+      go_on.wait();
+      return real_fixture::doubled(xs);
+    };
+  });
+  auto answer = actors::ask(b, 1);
+  inside.wait();
+  bool answered_first = false;
+  std::thread drainer{[&] {
+    CHECK(actors::drain(b, 1h) == 0);
+    answered_first = answer.wait_for(0s) == std::future_status::ready;
+  }};
+  go_on.count_down();
+  drainer.join();
+  CHECK(answered_first);
+  CHECK(answer.get() == 2);
+  CHECK_FALSE(actors::is_running(b));
+}
+
+TEST_CASE_METHOD(real_fixture, "a stop answers what is queued and what runs") {
+  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
+    return [this](batch xs) {
+      inside.count_down();
+      go_on.wait();
+      return real_fixture::doubled(xs);
+    };
+  });
+  auto in_flight = actors::ask(b, 1);
+  inside.wait();
+  CHECK(actors::is_running(b));
+  actors::stop(b);
+  CHECK(in_flight.get().error() == caf::make_error(errc::shut_down));
+  CHECK(actors::ask(b, 2).get().error() == caf::make_error(errc::shut_down));
+  go_on.count_down();
+}
+
+TEST_CASE_METHOD(real_fixture,
+                 "the control functions take a batcher that has ended for a drained one") {
+  auto b = actors::spawn_batcher<int, int>(system, {}, [] { return &real_fixture::doubled; });
+  {
+    caf::scoped_actor self{system};
+    self->monitor(b);
+    caf::anon_send_exit(b, caf::exit_reason::kill);
+    self->receive([](const caf::down_msg&) {});
+  }
+  CHECK_FALSE(actors::is_running(b));
+  CHECK(actors::drain(b, 1s) == 0);
+  actors::stop(b);
+}
+
+TEST_CASE_METHOD(real_fixture, "many threads ask at once and everybody gets the own answer") {
+  auto b = actors::spawn_batcher<int, int>(
+    system, {.max_batch_items = 16, .when_idle = when_idle::immediate, .workers = 2},
+    [] { return &real_fixture::doubled; });
+  constexpr int per_thread = 500;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < per_thread; ++i) {
+        auto x = t * per_thread + i;
+        right += actors::ask(b, x).get() == 2 * x;
+      }
+    });
+  for (auto& t : threads) t.join();
+  CHECK(right == 4 * per_thread);
+}

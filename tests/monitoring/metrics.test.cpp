@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Counters and gauges: true at each scrape, whatever batchers come, go and come again.
+
+#include "batcher/monitoring/metrics.hpp"
+
+#include "batcher/batcher_core.hpp"
+#include "collected.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace batcher;
+using namespace batcher::monitoring;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Counters that only a test writes, as a batcher would.
+struct fake_batcher {
+  std::shared_ptr<live_counters> counters = std::make_shared<live_counters>();
+  std::shared_ptr<observer> watcher;
+
+  fake_batcher(metrics& to, const std::string& name, std::size_t max_batch_items = 64)
+    : watcher{to.new_observer()} {
+    watcher->on_start(name, max_batch_items, counters);
+  }
+
+  void queue(std::size_t items) {
+    for (std::size_t i = 0; i < items; ++i) {
+      counters->on_request();
+      counters->on_admitted();
+    }
+  }
+
+  void dispatch(std::size_t items) { counters->on_dispatched(close_reason::deadline, items); }
+
+  void answer(std::size_t items) {
+    counters->on_returned(items);
+    counters->on_replied(outcome::ok, items);
+  }
+
+  void observe_batch(std::size_t items) {
+    std::vector<time_point> arrivals(items);
+    watcher->on_batch(unexecuted(arrivals, time_point{1s}));
+  }
+};
+
+prometheus::MetricType exported(metric_type type) {
+  switch (type) {
+    case metric_type::counter: return prometheus::MetricType::Counter;
+    case metric_type::gauge: return prometheus::MetricType::Gauge;
+    case metric_type::histogram: return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
+}
+
+label_map labels_of(const prometheus::ClientMetric& child) {
+  label_map labels;
+  for (auto& label : child.label) labels[label.name] = label.value;
+  return labels;
+}
+
+} // namespace
+
+TEST_CASE("what is exported is the table and the other way round") {
+  metrics all;
+  auto batchers = GENERATE(0u, 1u, 3u);
+  std::vector<fake_batcher> running;
+  for (unsigned i = 0; i < batchers; ++i) running.emplace_back(all, "b" + std::to_string(i));
+  collected now{all};
+  REQUIRE(now.families().size() == all_metrics.size());
+  for (std::size_t i = 0; i < all_metrics.size(); ++i) {
+    auto& family = now.families()[i];
+    INFO(family.name);
+    CHECK(family.name == all_metrics[i].name);
+    CHECK(family.help == all_metrics[i].help);
+    CHECK(family.type == exported(all_metrics[i].type));
+    std::set<label_map> seen;
+    for (auto& child : family.metric) {
+      std::set<std::string> names;
+      for (auto& label : child.label) names.emplace(label.name);
+      CHECK(names
+            == std::set<std::string>(all_metrics[i].labels.begin(), all_metrics[i].labels.end()));
+      CHECK(seen.insert(labels_of(child)).second);
+    }
+    CHECK(family.metric.empty() == (batchers == 0));
+  }
+}
+
+TEST_CASE("the table keeps the rules for names") {
+  std::set<std::string_view> names;
+  for (auto& info : all_metrics) {
+    INFO(info.name);
+    CHECK(names.insert(info.name).second);
+    CHECK(info.name.starts_with("batcher_"));
+    CHECK(info.name.ends_with("_total") == (info.type == metric_type::counter));
+    if (info.unit == "seconds") CHECK(info.name.ends_with("_seconds"));
+    CHECK(info.labels.front() == batcher_label);
+    CHECK(info.help.ends_with('.'));
+    CHECK(info.bucket_edges.empty() == (info.type != metric_type::histogram));
+    CHECK(std::is_sorted(info.bucket_edges.begin(), info.bucket_edges.end()));
+  }
+}
+
+TEST_CASE("every outcome and reason and histogram is there with 0 as soon as a batcher starts") {
+  metrics all;
+  fake_batcher one{all, "b"};
+  collected now{all};
+  CHECK(now.children(replies_total).size() == all_outcomes.size());
+  for (auto how : all_outcomes) CHECK(now.replies("b", how) == 0);
+  CHECK(now.children(batches_total).size() == all_close_reasons.size());
+  for (auto why : all_close_reasons) CHECK(now.batches("b", why) == 0);
+  CHECK(now.requests("b") == 0);
+  for (auto& info :
+       {batch_items, fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds}) {
+    CHECK(now.histogram(info, "b").sample_count == 0);
+    CHECK(now.histogram(info, "b").sample_sum == 0);
+  }
+}
+
+TEST_CASE("each scrape shows the counters of its moment") {
+  metrics all;
+  fake_batcher one{all, "b"};
+  one.queue(5);
+  collected queued{all};
+  CHECK(queued.requests("b") == 5);
+  CHECK(queued.gauge(queue_items, "b") == 5);
+  CHECK(queued.gauge(in_flight_items, "b") == 0);
+  one.dispatch(3);
+  collected dispatched{all};
+  CHECK(dispatched.gauge(queue_items, "b") == 2);
+  CHECK(dispatched.gauge(in_flight_items, "b") == 3);
+  CHECK(dispatched.batches("b", close_reason::deadline) == 1);
+  CHECK(dispatched.replies("b", outcome::ok) == 0);
+  one.answer(3);
+  collected answered{all};
+  CHECK(answered.gauge(in_flight_items, "b") == 0);
+  CHECK(answered.replies("b", outcome::ok) == 3);
+  CHECK(answered.requests("b") == 5);
+}
+
+TEST_CASE("every outcome and every reason is counted under its own name") {
+  metrics all;
+  fake_batcher one{all, "b"};
+  for (std::size_t i = 0; i < all_outcomes.size(); ++i)
+    one.counters->on_replied(all_outcomes[i], i + 1);
+  for (std::size_t i = 0; i < all_close_reasons.size(); ++i)
+    for (std::size_t n = 0; n <= i; ++n) one.counters->on_dispatched(all_close_reasons[i], 1);
+  collected now{all};
+  for (std::size_t i = 0; i < all_outcomes.size(); ++i)
+    CHECK(now.replies("b", all_outcomes[i]) == static_cast<double>(i + 1));
+  for (std::size_t i = 0; i < all_close_reasons.size(); ++i)
+    CHECK(now.batches("b", all_close_reasons[i]) == static_cast<double>(i + 1));
+}
+
+TEST_CASE("batchers of different names do not mix") {
+  metrics all;
+  fake_batcher a{all, "a"};
+  fake_batcher b{all, "b"};
+  a.queue(2);
+  b.queue(7);
+  b.observe_batch(3);
+  collected now{all};
+  CHECK(now.requests("a") == 2);
+  CHECK(now.requests("b") == 7);
+  CHECK(now.histogram(batch_items, "a").sample_count == 0);
+  CHECK(now.histogram(batch_items, "b").sample_sum == 3);
+}
+
+TEST_CASE("batchers of one name are one series with their sum") {
+  metrics all;
+  fake_batcher one{all, "b"};
+  fake_batcher two{all, "b"};
+  one.queue(2);
+  two.queue(7);
+  two.dispatch(4);
+  one.observe_batch(1);
+  two.observe_batch(4);
+  collected now{all};
+  CHECK(now.requests("b") == 9);
+  CHECK(now.gauge(queue_items, "b") == 5);
+  CHECK(now.gauge(in_flight_items, "b") == 4);
+  CHECK(now.histogram(batch_items, "b").sample_count == 2);
+  CHECK(now.histogram(batch_items, "b").sample_sum == 5);
+}
+
+TEST_CASE("a batcher that has ended leaves its totals and no gauge") {
+  metrics all;
+  {
+    fake_batcher first{all, "b"};
+    first.queue(5);
+    first.dispatch(3);
+    CHECK(collected{all}.requests("b") == 5);
+    first.queue(4); // after the last scrape that saw it alive
+    first.answer(3);
+    first.observe_batch(3);
+  }
+  for (auto scrape : {1, 2}) {
+    INFO("scrape " << scrape);
+    collected ended{all};
+    CHECK(ended.requests("b") == 9);
+    CHECK(ended.replies("b", outcome::ok) == 3);
+    CHECK(ended.batches("b", close_reason::deadline) == 1);
+    CHECK(ended.gauge(queue_items, "b") == 0);
+    CHECK(ended.gauge(in_flight_items, "b") == 0);
+    CHECK(ended.histogram(batch_items, "b").sample_sum == 3);
+  }
+}
+
+TEST_CASE("counters go on where the last batcher of the name stopped") {
+  metrics all;
+  double before = 0;
+  for (int life = 1; life <= 5; ++life) {
+    fake_batcher again{all, "b"};
+    CHECK(collected{all}.requests("b") == before);
+    again.queue(2);
+    again.dispatch(2);
+    again.answer(1);
+    before += 2;
+    collected now{all};
+    CHECK(now.requests("b") == before);
+    CHECK(now.replies("b", outcome::ok) == life);
+    CHECK(now.batches("b", close_reason::deadline) == life);
+    CHECK(now.gauge(in_flight_items, "b") == 1);
+  }
+}
+
+TEST_CASE("a batcher lives until nobody else holds its counters") {
+  metrics all;
+  std::shared_ptr<live_counters> kept;
+  {
+    fake_batcher one{all, "b"};
+    kept = one.counters;
+  } // its observer is gone
+  CHECK(collected{all}.requests("b") == 0);
+  kept->on_request();
+  kept->on_admitted();
+  CHECK(collected{all}.requests("b") == 1);
+  CHECK(collected{all}.gauge(queue_items, "b") == 1);
+  kept.reset();
+  CHECK(collected{all}.requests("b") == 1);
+  CHECK(collected{all}.gauge(queue_items, "b") == 0);
+}
+
+TEST_CASE("the counters of an ended batcher are let go at a scrape or at the next start") {
+  metrics all;
+  auto by_scrape = GENERATE(true, false);
+  std::weak_ptr<live_counters> first;
+  std::shared_ptr<observer> watcher; // an application may keep its options
+  {
+    fake_batcher one{all, "b"};
+    first = one.counters;
+    watcher = one.watcher;
+  }
+  CHECK_FALSE(first.expired());
+  fake_batcher other{all, by_scrape ? "other" : "b"};
+  CHECK(first.expired() == !by_scrape);
+  static_cast<void>(all.Collect());
+  CHECK(first.expired());
+}
+
+TEST_CASE("an observer that is started again keeps what it counted before") {
+  metrics all;
+  auto second_name = GENERATE(as<std::string>{}, "a", "b");
+  auto second = std::make_shared<live_counters>();
+  fake_batcher first{all, "a"};
+  first.queue(3);
+  first.observe_batch(2);
+  first.watcher->on_start(second_name, 64, second);
+  second->on_request();
+  first.observe_batch(4);
+  collected now{all};
+  auto same = second_name == "a";
+  CHECK(now.requests("a") == (same ? 4 : 3));
+  CHECK(now.requests(second_name) == (same ? 4 : 1));
+  CHECK(now.histogram(batch_items, "a").sample_sum == (same ? 6 : 2));
+  CHECK(now.histogram(batch_items, second_name).sample_sum == (same ? 6 : 4));
+}
+
+TEST_CASE("an observer may outlive the metrics") {
+  auto all = std::make_unique<metrics>();
+  fake_batcher one{*all, "b"};
+  all.reset();
+  one.observe_batch(2);
+  one.watcher->on_start("b", 64, one.counters);
+  CHECK(one.counters.use_count() == 3); // the test's and one for each start
+}
+
+TEST_CASE("a core's counters and its batches tell the same story") {
+  metrics all;
+  options opts{.name = "core",
+               .max_batch_items = 4,
+               .max_delay = 10ms,
+               .max_queue_items = 6,
+               .observer = all.new_observer()};
+  batcher_core<int> core{opts};
+  core.worker_up(1, 1);
+  time_point t0{1s};
+  for (int i = 0; i < 8; ++i) static_cast<void>(core.admit(t0, int{i})); // two are refused
+  auto batch = core.next_batch(t0 + 1ms);
+  REQUIRE(batch.has_value());
+  static_cast<void>(
+    core.complete(t0 + 5ms, batch->id, {.results = 4, .item_errors = 1, .executed = 3ms}));
+  collected now{all};
+  CHECK(now.requests("core") == 8);
+  CHECK(now.replies("core", outcome::ok) == 3);
+  CHECK(now.replies("core", outcome::item_error) == 1);
+  CHECK(now.replies("core", outcome::queue_full) == 2);
+  CHECK(now.batches("core", close_reason::size) == 1);
+  CHECK(now.gauge(queue_items, "core") == 2);
+  CHECK(now.histogram(request_seconds, "core").sample_count == 4);
+  CHECK(now.histogram(request_seconds, "core").sample_sum == 0.020);
+  CHECK(now.histogram(execute_seconds, "core").sample_sum == 0.012);
+}
+
+TEST_CASE("the text has each family once and spells odd names so that Prometheus reads them") {
+  metrics all;
+  fake_batcher plain{all, "plain"};
+  fake_batcher odd{all, "a\"b\\c\nd"};
+  auto text = all.text();
+  for (auto& info : all_metrics) {
+    auto header = "# TYPE " + std::string{info.name} + ' ';
+    auto first = text.find(header);
+    CHECK(first != std::string::npos);
+    CHECK(text.find(header, first + 1) == std::string::npos);
+  }
+  CHECK(text.find("batcher_requests_total{batcher=\"plain\"} 0\n") != std::string::npos);
+  CHECK(text.find("batcher_requests_total{batcher=\"a\\\"b\\\\c\\nd\"} 0\n") != std::string::npos);
+}
