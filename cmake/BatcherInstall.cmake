@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Installs the package files that find_package(batcher) reads. The libraries install themselves (BatcherLibrary).
+# Installs the package files that find_package(batcher) reads. The libraries install themselves
+# (BatcherLibrary).
 
 include(CMakePackageConfigHelpers)
 

@@ -2,9 +2,9 @@
 #
 # batcher_add_library(<part> SOURCES <file>... HEADERS <file>...)
 #
-# Adds the static library batcher_<part>, alias batcher::<part>, with its public headers below include/ and its
-# install rules. Each part has its own export file, so that an installed core needs neither CAF nor Prometheus.
-# What the part links is said where it is called.
+# Adds the static library batcher_<part>, alias batcher::<part>, with its public headers below
+# include/ and its install rules. Each part has its own export file, so that an installed core needs
+# neither CAF nor Prometheus. What the part links is said where it is called.
 
 function(batcher_add_library part)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;HEADERS")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Finds the C++ Actor Framework: Debian's 0.17 (which ships neither a CMake package nor .pc files) or a 1.x install.
+# Finds the C++ Actor Framework: Debian's 0.17 (which ships neither a CMake package nor .pc files)
+# or a 1.x install.
 #
 #   CAF_ROOT      CMake or environment variable: prefix of the CAF to take, before any other
 #   CAF::core     the actor library
@@ -8,7 +9,8 @@
 #   CAF::test     1.x only: deterministic tests (0.17 has them in CAF::core)
 #   CAF_VERSION   0.17.x or 1.x.y
 #
-# A 1.x package wins over the system's headers, because its include directory comes first on the command line.
+# A 1.x package wins over the system's headers, because its include directory comes first on the
+# command line.
 
 # 1.x: its exported targets name OpenSSL::SSL without finding it, so that comes first.
 find_package(OpenSSL QUIET)

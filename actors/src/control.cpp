@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Blocking requests to a batcher's life-cycle messages. A batcher that has ended answers with an error,
-// which here means: not running, nothing left to do.
+// Blocking requests to a batcher's life-cycle messages. A batcher that has ended answers with an
+// error, which here means: not running, nothing left to do.
 
 #include "batcher/actors/control.hpp"
 

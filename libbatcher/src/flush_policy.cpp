@@ -12,8 +12,8 @@ flush_decision decide_flush(const queue_view& queue, const options& opts,
                             std::optional<time_point> draining_since, time_point now) noexcept {
   flush_decision decision;
   if (queue.items == 0) return decision;
-  // The conditions are visited from the least to the most telling reason; the earliest of those that
-  // hold says since when the batch was ready.
+  // The conditions are visited from the least to the most telling reason; the earliest of those
+  // that hold says since when the batch was ready.
   auto close = [&](close_reason reason, time_point since) {
     decision.ready_at = decision.close ? std::min(decision.ready_at, since) : since;
     decision.reason = reason;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the actor tests share: a system in virtual time, client actors that keep what they are answered,
-// and a batch function that keeps what it is asked.
+// What the actor tests share: a system in virtual time, client actors that keep what they are
+// answered, and a batch function that keeps what it is asked.
 
 #pragma once
 

@@ -20,7 +20,7 @@ std::vector<int> range(int from, int to) {
 
 } // namespace
 
-// -- batching ----------------------------------------------------------------------------------------
+// -- batching -------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(actor_fixture, "ten requests inside the window are one call, in order") {
   auto b = spawn_doubler({.max_batch_items = 64, .max_delay = 10ms});
@@ -93,7 +93,7 @@ TEST_CASE_METHOD(actor_fixture, "requests are answered although every handle was
   CHECK(answered.values.size() == 3);
 }
 
-// -- errors ------------------------------------------------------------------------------------------
+// -- errors ---------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(actor_fixture, "an error given to one item reaches its caller alone") {
   auto b = spawn({.max_delay = 1ms}, [] {
@@ -183,7 +183,7 @@ TEST_CASE_METHOD(actor_fixture, "bad options are refused with every problem") {
   }
 }
 
-// -- workers -----------------------------------------------------------------------------------------
+// -- workers --------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(actor_fixture, "make_worker runs once per worker and is told its number") {
   std::vector<std::size_t> made;

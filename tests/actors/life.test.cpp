@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The end of a batcher and of its workers, in virtual time: whatever ends, every caller is answered.
+// The end of a batcher and of its workers, in virtual time: whatever ends, every caller is
+// answered.
 
 #include "held_workers.hpp"
 
@@ -53,7 +54,7 @@ const options two_at_once{.max_batch_items = 2, .max_delay = 1h};
 
 } // namespace
 
-// -- kill ----------------------------------------------------------------------------------------------
+// -- kill -----------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(life_fixture, "a batcher that ends answers what is queued and in flight at once") {
   auto why = GENERATE(caf::exit_reason::kill, caf::exit_reason::user_shutdown);
@@ -80,7 +81,7 @@ TEST_CASE_METHOD(life_fixture, "an answer that comes after the batcher's end goe
   CHECK(answered.total() == 2);
 }
 
-// -- stop ----------------------------------------------------------------------------------------------
+// -- stop -----------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(life_fixture, "a stopped batcher has answered everything and refuses by name") {
   auto b = spawn_held(two_at_once);
@@ -95,7 +96,7 @@ TEST_CASE_METHOD(life_fixture, "a stopped batcher has answered everything and re
   CHECK(answered.total() == 6);
 }
 
-// -- drain ---------------------------------------------------------------------------------------------
+// -- drain ----------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(life_fixture, "a drain waits for no window, but for every batch that runs") {
   auto b = spawn_held(two_at_once);
@@ -168,7 +169,7 @@ TEST_CASE_METHOD(life_fixture, "a drain of a batcher that is closed already ends
   CHECK(*drain(b, 10s) == 0u);
 }
 
-// -- workers -------------------------------------------------------------------------------------------
+// -- workers --------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(life_fixture, "a lost worker costs its own batch and no other") {
   auto b = spawn_held({.max_batch_items = 2, .max_delay = 1h, .workers = 2});

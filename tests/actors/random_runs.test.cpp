@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The reply contract as a property of the actors: in random schedules of requests, exceptions, wrong
-// counts, worker deaths, drains, stops and kills, single messages interleaved at random, every request
-// is answered exactly once. RapidCheck prints the seed and the number of schedules.
+// The reply contract as a property of the actors: in random schedules of requests, exceptions,
+// wrong counts, worker deaths, drains, stops and kills, single messages interleaved at random,
+// every request is answered exactly once. RapidCheck prints the seed and the number of schedules.
 
 #include "held_workers.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What virtual time cannot show: detached workers, blocking clients and the blocking control functions,
-// on the real scheduler. Latches order the threads; nothing waits for a clock.
+// What virtual time cannot show: detached workers, blocking clients and the blocking control
+// functions, on the real scheduler. Latches order the threads; nothing waits for a clock.
 
 #include "batcher/actors/ask.hpp"
 #include "batcher/actors/control.hpp"

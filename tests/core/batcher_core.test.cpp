@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The core by example: what the origin of this library promises, what it gets wrong, and the corners of
-// each command. The general case is in batcher_core_properties.test.cpp.
+// The core by example: what the origin of this library promises, what it gets wrong, and the
+// corners of each command. The general case is in batcher_core_properties.test.cpp.
 
 #include "batcher/batcher_core.hpp"
 
@@ -60,7 +60,7 @@ std::vector<std::size_t> sizes(core_type& core, time_point now) {
 
 } // namespace
 
-// -- the origin's behaviours -----------------------------------------------------------------------
+// -- the origin's behaviours ----------------------------------------------------------------------
 
 TEST_CASE("ten requests inside the window make one batch of ten, in order") {
   core_type core{{.max_batch_items = 64, .max_delay = 10ms}};
@@ -120,7 +120,7 @@ TEST_CASE("after a stop a request is refused") {
   CHECK(core.admit(start, item{1}) == errc::shut_down);
 }
 
-// -- the origin's defects ----------------------------------------------------------------------------
+// -- the origin's defects -------------------------------------------------------------------------
 
 TEST_CASE("the first item never waits longer than the window, whenever the others come") {
   core_type core{{.max_batch_items = 64, .max_delay = 10ms}};
@@ -162,7 +162,7 @@ TEST_CASE("a drain is not over while a batch still runs") {
   CHECK(core.is_idle());
 }
 
-// -- commands ------------------------------------------------------------------------------------------
+// -- commands -------------------------------------------------------------------------------------
 
 TEST_CASE("a batch whose window is over keeps growing until a worker is free") {
   core_type core{{.max_batch_items = 10, .max_delay = 10ms}};

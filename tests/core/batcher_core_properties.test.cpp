@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Random schedules of the core against a naive model of what it promises. After every step the core and
-// the model agree on each item's place, and the invariants of batcher_core.hpp hold. RapidCheck prints
-// the seed and the number of schedules.
+// Random schedules of the core against a naive model of what it promises. After every step the core
+// and the model agree on each item's place, and the invariants of batcher_core.hpp hold. RapidCheck
+// prints the seed and the number of schedules.
 
 #include "batcher/batcher_core.hpp"
 
@@ -327,7 +327,8 @@ options options_from(std::uint32_t bits) {
 } // namespace
 
 TEST_CASE("in every random schedule the core agrees with the naive model") {
-  // RapidCheck's own variable wins: RC_PARAMS="seed=... max_success=..." repeats or lengthens a run.
+  // RapidCheck's own variable wins: RC_PARAMS="seed=... max_success=..." repeats or lengthens a
+  // run.
   bool usual = std::getenv("RC_PARAMS") == nullptr;
   if (usual) ::setenv("RC_PARAMS", "max_success=10000", 0);
   auto bits = rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<std::uint32_t>());

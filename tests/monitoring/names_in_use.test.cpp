@@ -61,8 +61,8 @@ std::set<std::string> texts_of(const Values& values) {
   return texts;
 }
 
-/// Returns the alternatives of every matcher of that label: a, b, c from label=~"a|b", label="c". In
-/// JSON the quotes are escaped.
+/// Returns the alternatives of every matcher of that label: a, b, c from label=~"a|b", label="c".
+/// In JSON the quotes are escaped.
 std::set<std::string> matched_values(std::string text, const std::string& label) {
   std::erase(text, '\\');
   std::set<std::string> values;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The items that wait for dispatch: bounded, first in, first out, each with its arrival. Decides nothing
-// about batches.
+// The items that wait for dispatch: bounded, first in, first out, each with its arrival. Decides
+// nothing about batches.
 
 #pragma once
 
@@ -22,7 +22,8 @@ public:
   /// Creates a queue that holds at most `max_items`.
   explicit batch_queue(std::size_t max_items) : max_items_{max_items} {}
 
-  /// Moves from `item` and returns true, or leaves it untouched and returns false if the queue is full.
+  /// Moves from `item` and returns true, or leaves it untouched and returns false if the queue is
+  /// full.
   [[nodiscard]] bool push(time_point arrival, Item&& item) {
     if (is_full()) return false;
     entries_.push_back({arrival, std::move(item)});

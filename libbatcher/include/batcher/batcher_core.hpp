@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The batcher as a state machine. It owns every item from admission until it hands it back with its
-// outcome, queued and in flight alike, so that no item can be forgotten. Whoever drives it (an actor, a
-// simulation, a test) reads the clock, makes one call and turns what comes back into messages.
+// outcome, queued and in flight alike, so that no item can be forgotten. Whoever drives it (an
+// actor, a simulation, a test) reads the clock, makes one call and turns what comes back into
+// messages.
 //
 //     running --drain--> draining --timeout in expire(), or abandon--> closed
 //     running --abandon-----------------------------------------------> closed
@@ -18,7 +19,7 @@
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10
 //     t=3   admit b        next_batch: {a, b}   next_deadline: none (nothing queued)
-//     t=4   admit c, d, e  next_batch: none     next_deadline: none (no credit: a result comes first)
+//     t=4   admit c, d, e  next_batch: none     next_deadline: none (no credit)
 //     t=20  complete       next_batch: {c, d}   (late binding: the window of c was over at 14)
 //
 // Thread rule: single-threaded by contract, tied to no thread. No clock, no lock, no I/O.
@@ -53,7 +54,8 @@ using batch_id = std::uint64_t;
 /// Items that leave the core together, with the one outcome that they share.
 template <class Item>
 struct settled {
-  /// `none`: the driver has a result for each item, in the order of `items`. Else: answer with this.
+  /// `none`: the driver has a result for each item, in the order of `items`. Else: answer with
+  /// this.
   errc outcome = errc::none;
   std::vector<Item> items;
 };
@@ -71,15 +73,15 @@ struct batch_report {
 template <class Item>
 class batcher_core {
 public:
-  /// A batch on its way to a worker. The items stay inside the core: take what the worker needs out of
-  /// them and leave what the reply needs. Valid until the batch is settled.
+  /// A batch on its way to a worker. The items stay inside the core: take what the worker needs out
+  /// of them and leave what the reply needs. Valid until the batch is settled.
   struct batch {
     batch_id id = 0;
     worker_id worker = 0;
     std::span<Item> items;
   };
 
-  // -- construction ----------------------------------------------------------------------------------
+  // -- construction -------------------------------------------------------------------------------
 
   /// Precondition: `validate(opts)` is empty.
   explicit batcher_core(options opts) : opts_{std::move(opts)}, queue_{opts_.max_queue_items} {
@@ -90,7 +92,7 @@ public:
   batcher_core(const batcher_core&) = delete;
   batcher_core& operator=(const batcher_core&) = delete;
 
-  // -- requests --------------------------------------------------------------------------------------
+  // -- requests -----------------------------------------------------------------------------------
 
   /// Takes a request in. Returns `none` and owns the item from then on, or leaves the item with the
   /// caller, to be answered with the code returned: `queue_full`, `draining`, or the code that
@@ -107,10 +109,10 @@ public:
     return refused;
   }
 
-  // -- batches ---------------------------------------------------------------------------------------
+  // -- batches ------------------------------------------------------------------------------------
 
-  /// Forms the next batch if one is due and a worker has credit. Call until it returns nothing, after
-  /// every other command and at `next_deadline`.
+  /// Forms the next batch if one is due and a worker has credit. Call until it returns nothing,
+  /// after every other command and at `next_deadline`.
   [[nodiscard]] std::optional<batch> next_batch(time_point now) {
     now = forward(now);
     if (!workers_.has_credit()) return std::nullopt;
@@ -131,8 +133,8 @@ public:
   }
 
   /// Settles a batch whose function returned. Its items come back with `none`, or with
-  /// `result_count_mismatch` if there is not one result per item. No items come back for a batch that
-  /// was settled before: the answer is late and there is nobody to give it to.
+  /// `result_count_mismatch` if there is not one result per item. No items come back for a batch
+  /// that was settled before: the answer is late and there is nobody to give it to.
   [[nodiscard]] settled<Item> complete(time_point now, batch_id id, const batch_report& report) {
     auto outcome = [&](const flight& f) {
       return report.results == f.items.size() ? errc::none : errc::result_count_mismatch;
@@ -140,20 +142,23 @@ public:
     return settle(forward(now), id, outcome, report);
   }
 
-  /// Settles a batch without results. `why` is what its items are answered with: `batch_failed` if the
-  /// function threw, `worker_lost` if the batch never reached it. Unknown batches as in `complete`.
+  /// Settles a batch without results. `why` is what its items are answered with: `batch_failed` if
+  /// the function threw, `worker_lost` if the batch never reached it. Unknown batches as in
+  /// `complete`.
   [[nodiscard]] settled<Item> fail(time_point now, batch_id id, errc why,
                                    duration executed = duration::zero()) {
     assert(why != errc::none);
     return settle(forward(now), id, [why](const flight&) { return why; }, {0, 0, executed});
   }
 
-  // -- workers ---------------------------------------------------------------------------------------
+  // -- workers ------------------------------------------------------------------------------------
 
-  /// Adds a worker that takes up to `credit` batches at once. Preconditions: `id` is new; credit >= 1.
+  /// Adds a worker that takes up to `credit` batches at once. Preconditions: `id` is new; credit >=
+  /// 1.
   void worker_up(worker_id id, std::size_t credit) { workers_.join(id, credit); }
 
-  /// Removes a worker. Every batch that it held comes back with `worker_lost`. Unknown ids: nothing.
+  /// Removes a worker. Every batch that it held comes back with `worker_lost`. Unknown ids:
+  /// nothing.
   [[nodiscard]] std::vector<settled<Item>> worker_down(time_point now, worker_id id) {
     now = forward(now);
     workers_.leave(id);
@@ -162,10 +167,11 @@ public:
     return out;
   }
 
-  // -- life ------------------------------------------------------------------------------------------
+  // -- life ---------------------------------------------------------------------------------------
 
-  /// Refuses new requests from now on, dispatches what is queued without waiting for windows, and lets
-  /// `expire` answer what is left at `now + timeout`. A second call can only shorten the timeout.
+  /// Refuses new requests from now on, dispatches what is queued without waiting for windows, and
+  /// lets `expire` answer what is left at `now + timeout`. A second call can only shorten the
+  /// timeout.
   void drain(time_point now, duration timeout) {
     now = forward(now);
     if (is_closed()) return;
@@ -182,8 +188,8 @@ public:
     return abandon(now, errc::shut_down);
   }
 
-  /// Closes the batcher at once: every item, in flight or queued, comes back with `why`, and so will
-  /// every later request. Only the first call counts.
+  /// Closes the batcher at once: every item, in flight or queued, comes back with `why`, and so
+  /// will every later request. Only the first call counts.
   [[nodiscard]] std::vector<settled<Item>> abandon(time_point now, errc why) {
     assert(why != errc::none);
     now = forward(now);
@@ -195,7 +201,7 @@ public:
     return out;
   }
 
-  // -- queries ---------------------------------------------------------------------------------------
+  // -- queries ------------------------------------------------------------------------------------
 
   /// Returns when to call `expire` and `next_batch` again if nothing else happens before.
   [[nodiscard]] std::optional<time_point> next_deadline() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What can go wrong with a request, one enumerator for each thing that a caller does differently. An
-// error that the batch function gives to a single item is the user's own and has no code here.
+// What can go wrong with a request, one enumerator for each thing that a caller does differently.
+// An error that the batch function gives to a single item is the user's own and has no code here.
 
 #pragma once
 
@@ -12,7 +12,8 @@
 
 namespace batcher {
 
-/// Why a request was not answered with a result. Values are part of the wire format: never renumber.
+/// Why a request was not answered with a result. Values are part of the wire format: never
+/// renumber.
 enum class errc : std::uint8_t {
   /// No error.
   none = 0,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// When a batch closes: a pure function of what is queued, the options and the time. It neither knows
-// workers nor keeps state; the core asks it only when a worker has credit (late binding).
+// When a batch closes: a pure function of what is queued, the options and the time. It neither
+// knows workers nor keeps state; the core asks it only when a worker has credit (late binding).
 //
 // Latency bound, with credit free:   dispatch <= arrival of the oldest item + max_delay
 //

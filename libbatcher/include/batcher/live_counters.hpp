@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Plain counters that the core keeps on its hot path and that anybody may read: a monitor pulls them at
-// each scrape, so that gauges are true at that moment and no request pays for a metric.
+// Plain counters that the core keeps on its hot path and that anybody may read: a monitor pulls
+// them at each scrape, so that gauges are true at that moment and no request pays for a metric.
 //
-// Thread rule: one writer at a time (whoever calls the core), any number of readers. A store is a plain
-// move on x86. Readers see each counter no older than the ones it derives from, so that no difference
-// ever turns negative; two counters of one reading may still be a few requests apart.
+// Thread rule: one writer at a time (whoever calls the core), any number of readers. A store is a
+// plain move on x86. Readers see each counter no older than the ones it derives from, so that no
+// difference ever turns negative; two counters of one reading may still be a few requests apart.
 
 #pragma once
 
@@ -88,7 +88,7 @@ struct counter_values {
 /// The counters themselves.
 class live_counters {
 public:
-  // -- the core's side: one caller at a time ---------------------------------------------------------
+  // -- the core's side: one caller at a time ------------------------------------------------------
 
   void on_request() noexcept { add(requests_, 1); }
   void on_admitted() noexcept { add(admitted_, 1); }
@@ -99,7 +99,7 @@ public:
   void on_returned(std::size_t items) noexcept { add(returned_, items); }
   void on_replied(outcome how, std::size_t items) noexcept;
 
-  // -- any thread ------------------------------------------------------------------------------------
+  // -- any thread ---------------------------------------------------------------------------------
 
   [[nodiscard]] counter_values read() const noexcept;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a batcher tells the outside world. Counters are pulled (`live_counters.hpp`); what needs single
-// values, the distributions, is pushed once per batch with arrays, never once per item.
+// What a batcher tells the outside world. Counters are pulled (`live_counters.hpp`); what needs
+// single values, the distributions, is pushed once per batch with arrays, never once per item.
 
 #pragma once
 
@@ -53,8 +53,8 @@ public:
   observer& operator=(const observer&) = delete;
   virtual ~observer() = default;
 
-  /// Called once per batcher, before anything else. `counters` lives as long as anybody holds it and
-  /// may be read from any thread, also after the batcher's end.
+  /// Called once per batcher, before anything else. `counters` lives as long as anybody holds it
+  /// and may be read from any thread, also after the batcher's end.
   virtual void on_start(std::string_view batcher_name, std::size_t max_batch_items,
                         std::shared_ptr<const live_counters> counters) noexcept {
     static_cast<void>(batcher_name);

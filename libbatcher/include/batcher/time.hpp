@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The time types of the core. Nothing in libbatcher asks what time it is: every call that depends on
-// time takes `now`, so that tests and simulations own the clock.
+// The time types of the core. Nothing in libbatcher asks what time it is: every call that depends
+// on time takes `now`, so that tests and simulations own the clock.
 
 #pragma once
 

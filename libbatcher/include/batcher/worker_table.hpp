@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Which workers there are and how many batches each may still take. Knows nothing of batches but how
-// many a worker holds.
+// Which workers there are and how many batches each may still take. Knows nothing of batches but
+// how many a worker holds.
 //
 // Invariant: for every worker, batches held <= credit granted.
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// An actor system in virtual time, on the test coordinator of CAF 0.17.6. The build chooses between this
-// and ../caf_1/test_system.hpp. Messages run only in run(), step() and advance(), in this thread.
+// An actor system in virtual time, on the test coordinator of CAF 0.17.6. The build chooses between
+// this and ../caf_1/test_system.hpp. Messages run only in run(), step() and advance(), in this
+// thread.
 
 #pragma once
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// An actor system in virtual time, on the deterministic fixture of CAF 1.x. The build chooses between
-// this and ../caf_0_17/test_system.hpp. Messages run only in run(), step() and advance(), in this thread.
+// An actor system in virtual time, on the deterministic fixture of CAF 1.x. The build chooses
+// between this and ../caf_0_17/test_system.hpp. Messages run only in run(), step() and advance(),
+// in this thread.
 
 #pragma once
 

@@ -16,10 +16,10 @@
 
 namespace batcher::actors {
 
-/// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to the
-/// batcher: with the response, or with the error that an actor would have received. The call comes from
-/// the batcher's thread (or, if the batcher ends, from whichever thread ends it): it must be short, must
-/// not block and must not throw. May be called from any thread.
+/// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to
+/// the batcher: with the response, or with the error that an actor would have received. The call
+/// comes from the batcher's thread (or, if the batcher ends, from whichever thread ends it): it
+/// must be short, must not block and must not throw. May be called from any thread.
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>
 void ask(const Handle& batcher, request_of<Handle> request, F on_reply) {
@@ -28,8 +28,8 @@ void ask(const Handle& batcher, request_of<Handle> request, F on_reply) {
   compat::anon_send(batcher, external_message{std::move(outside)});
 }
 
-/// Sends a request and returns a future of the response or the error. It always becomes ready. May be
-/// called from any thread; do not wait for it inside an actor.
+/// Sends a request and returns a future of the response or the error. It always becomes ready. May
+/// be called from any thread; do not wait for it inside an actor.
 template <any_batcher_handle Handle>
 [[nodiscard]] std::future<caf::expected<response_of<Handle>>> ask(const Handle& batcher,
                                                                   request_of<Handle> request) {

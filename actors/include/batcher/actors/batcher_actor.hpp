@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The shell around the core: reads the clock, makes one core call, turns what comes back into messages.
-// Knows nothing of sizes or ages; those are the core's.
+// The shell around the core: reads the clock, makes one core call, turns what comes back into
+// messages. Knows nothing of sizes or ages; those are the core's.
 //
 //     client --request--> batcher --job--> worker
 //     client <--reply---- batcher <-done-- worker
@@ -90,13 +90,13 @@ private:
     reply_type answer;
   };
 
-  // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system, alive. A
-  // later instant is reached in steps of this length.
+  // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
+  // alive. A later instant is reached in steps of this length.
   static constexpr duration longest_tick = std::chrono::milliseconds{200};
 
   time_point now() const { return this->clock().now(); }
 
-  // -- requests --------------------------------------------------------------------------------------
+  // -- requests -----------------------------------------------------------------------------------
 
   void accept(item&& x) {
     auto refused = core_.admit(now(), std::move(x));
@@ -116,7 +116,7 @@ private:
     }
   }
 
-  // -- batches ---------------------------------------------------------------------------------------
+  // -- batches ------------------------------------------------------------------------------------
 
   // Does all that has become due. Ends every handler that has changed the core.
   void proceed() {
@@ -174,7 +174,7 @@ private:
     }
   }
 
-  // -- workers ---------------------------------------------------------------------------------------
+  // -- workers ------------------------------------------------------------------------------------
 
   void start_workers() {
     auto on_down = [this](const caf::actor_addr& addr, const caf::error& why) {
@@ -212,7 +212,7 @@ private:
     proceed();
   }
 
-  // -- life ------------------------------------------------------------------------------------------
+  // -- life ---------------------------------------------------------------------------------------
 
   // Answers everything and lets the workers go. Only the first call's reason counts.
   void close(errc why, std::string text) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// All that differs between CAF 0.17.6 (Debian, Ubuntu) and CAF 1.x, and nothing else. No other file of
-// the project asks for CAF's version. Each difference is named where it is bridged.
+// All that differs between CAF 0.17.6 (Debian, Ubuntu) and CAF 1.x, and nothing else. No other file
+// of the project asks for CAF's version. Each difference is named where it is bridged.
 
 #pragma once
 
@@ -41,7 +41,7 @@
 #include <type_traits>
 #include <utility>
 
-// -- type ids ----------------------------------------------------------------------------------------
+// -- type ids -------------------------------------------------------------------------------------
 
 // 0.17.6 gives atoms a text of at most ten characters, 1.x a type of their own.
 #if BATCHER_CAF_1
@@ -57,7 +57,8 @@
 #  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type, category)
 #endif
 
-// 1.x asks for an inspect function, 0.17.6 serializes enums by itself. Needs the enum's from_integer.
+// 1.x asks for an inspect function, 0.17.6 serializes enums by itself. Needs the enum's
+// from_integer.
 #if BATCHER_CAF_1
 #  define BATCHER_INSPECT_ERROR_CODE(type)                                                         \
     template <class Inspector>                                                                     \
@@ -91,8 +92,8 @@ void register_types([[maybe_unused]] caf::actor_system_config& cfg) {
 #endif
 }
 
-/// 0.17.6 renders errors of a foreign category only with the help of a function; its template for that
-/// does not compile. `Enum` needs a `to_string`.
+/// 0.17.6 renders errors of a foreign category only with the help of a function; its template for
+/// that does not compile. `Enum` needs a `to_string`.
 template <class Enum>
 void register_errors([[maybe_unused]] caf::actor_system_config& cfg,
                      [[maybe_unused]] const std::string& category) {
@@ -107,7 +108,7 @@ void register_errors([[maybe_unused]] caf::actor_system_config& cfg,
 #endif
 }
 
-// -- interfaces --------------------------------------------------------------------------------------
+// -- interfaces -----------------------------------------------------------------------------------
 
 // 1.x writes a signature as `result<Out>(In...)`, 0.17.6 as `replies_to<In...>::with<Out>`.
 #if BATCHER_CAF_1
@@ -131,8 +132,8 @@ template <class... Signatures>
 using typed_actor = caf::typed_actor<typename signature<Signatures>::type...>;
 #endif
 
-/// Request and response of the first message of a typed handle, as `request` and `response`; nothing for
-/// other types. The alias above hides them from template deduction.
+/// Request and response of the first message of a typed handle, as `request` and `response`;
+/// nothing for other types. The alias above hides them from template deduction.
 template <class Handle>
 struct first_message {};
 
@@ -148,7 +149,7 @@ struct first_message<caf::typed_actor<
   using response = Response;
 };
 
-// -- actors ------------------------------------------------------------------------------------------
+// -- actors ---------------------------------------------------------------------------------------
 
 /// Returns the state of a stateful actor: a member in 0.17.6, a function in 1.x.
 template <class Self>
@@ -160,8 +161,8 @@ auto& state(Self* self) {
 #endif
 }
 
-/// Sends a request without a timeout: CAF's request timeouts cost a timer each, and those of 0.17.6 keep
-/// the actor alive until they expire.
+/// Sends a request without a timeout: CAF's request timeouts cost a timer each, and those of 0.17.6
+/// keep the actor alive until they expire.
 template <class Self, class Handle, class... Ts>
 auto request(Self* self, const Handle& dest, Ts&&... xs) {
 #if BATCHER_CAF_1
@@ -191,8 +192,8 @@ void delayed_send(Self* self, const Handle& dest, std::chrono::nanoseconds delay
 #endif
 }
 
-/// Calls `on_down(actor_addr, error)` when `handle` terminates. 0.17.6 has one such function per actor,
-/// so every call of one actor must pass the same. Precondition: `handle` is valid.
+/// Calls `on_down(actor_addr, error)` when `handle` terminates. 0.17.6 has one such function per
+/// actor, so every call of one actor must pass the same. Precondition: `handle` is valid.
 template <class Self, class Handle, class F>
 void monitor(Self* self, const Handle& handle, F on_down) {
 #if BATCHER_CAF_1
@@ -214,8 +215,8 @@ inline std::string render(const caf::actor_system& system, const caf::error& err
 #endif
 }
 
-/// Sets one of CAF's own options by its 1.x name without the leading "caf.", e.g. "scheduler.policy".
-/// Names of policies are atoms in 0.17.6.
+/// Sets one of CAF's own options by its 1.x name without the leading "caf.", e.g.
+/// "scheduler.policy". Names of policies are atoms in 0.17.6.
 inline void set_policy(caf::actor_system_config& cfg, const std::string& policy) {
 #if BATCHER_CAF_1
   cfg.set("caf.scheduler.policy", policy);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The life of a batcher, for code without actors: blocking forms of the messages in `interfaces.hpp`.
-// Do not call them inside an actor, which would block its thread; send the message there.
+// The life of a batcher, for code without actors: blocking forms of the messages in
+// `interfaces.hpp`. Do not call them inside an actor, which would block its thread; send the
+// message there.
 
 #pragma once
 
@@ -28,8 +29,8 @@ template <any_batcher_handle Handle>
 }
 
 /// Refuses new requests, waits until those the batcher has are answered, at most for `timeout`, and
-/// returns how many ran into the timeout and were answered with `errc::shut_down`. The workers are gone
-/// afterwards. Returns 0 for a batcher that has ended.
+/// returns how many ran into the timeout and were answered with `errc::shut_down`. The workers are
+/// gone afterwards. Returns 0 for a batcher that has ended.
 template <any_batcher_handle Handle>
 std::uint64_t drain(const Handle& batcher, duration timeout) {
   return detail::drain(batcher.home_system(), caf::actor_cast<caf::actor>(batcher), timeout);

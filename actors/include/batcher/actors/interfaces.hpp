@@ -14,7 +14,8 @@
 
 namespace batcher::actors {
 
-/// The plain actor that a batcher replaces: whoever holds this need not know that there is a batcher.
+/// The plain actor that a batcher replaces: whoever holds this need not know that there is a
+/// batcher.
 template <class Request, class Response>
 using plain_handle = compat::typed_actor<caf::result<Response>(Request)>;
 
@@ -25,8 +26,9 @@ using batcher_handle = compat::typed_actor<
   caf::result<Response>(Request),
   // Any actor: does it take new requests?
   caf::result<bool>(is_running_atom),
-  // Any actor: refuse new requests, finish those you have, answer the rest with `errc::shut_down` after
-  // the timeout. Answered when nothing is left, with the number of requests that ran into the timeout.
+  // Any actor: refuse new requests, finish those you have, answer the rest with `errc::shut_down`
+  // after the timeout. Answered when nothing is left, with the number of requests that ran into the
+  // timeout.
   caf::result<std::uint64_t>(drain_atom, caf::timespan),
   // Any actor: answer everything with `errc::shut_down` at once, and every later request too.
   caf::result<void>(stop_atom),
@@ -52,7 +54,8 @@ using batcher_interface = compat::typed_actor<
   caf::result<std::uint64_t>(drain_atom, caf::timespan), // as above
   caf::result<void>(stop_atom),                          // as above
   caf::result<void>(external_message),                   // as above
-  // Itself: the time has come that the core asked for. Carries a generation; a stale one is ignored.
+  // Itself: the time has come that the core asked for. Carries a generation; a stale one is
+  // ignored.
   caf::result<void>(tick_atom, std::uint64_t)>;
 
 /// A worker, as its batcher sees it.

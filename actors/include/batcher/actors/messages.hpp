@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Every message of ours that is not the user's own: the atoms of the protocol, the error category, and
-// the two kinds of message that carry a pointer and therefore stay inside one process.
+// Every message of ours that is not the user's own: the atoms of the protocol, the error category,
+// and the two kinds of message that carry a pointer and therefore stay inside one process.
 
 #pragma once
 
@@ -25,8 +25,8 @@ BATCHER_INSPECT_ERROR_CODE(errc)
 
 namespace batcher::actors {
 
-/// What a worker is given to do and what came of it, in one object: the batcher fills in the requests,
-/// the worker everything else. Whoever holds the message may touch it, nobody else.
+/// What a worker is given to do and what came of it, in one object: the batcher fills in the
+/// requests, the worker everything else. Whoever holds the message may touch it, nobody else.
 struct job_base {
   /// `none`, or why there are no results.
   errc outcome = errc::none;
@@ -54,8 +54,8 @@ struct external_message {
   std::shared_ptr<external_request_base> request;
 };
 
-/// First type id of this library's block. Blocks of an application start at `first_custom_type_id` as
-/// usual and stay below this.
+/// First type id of this library's block. Blocks of an application start at `first_custom_type_id`
+/// as usual and stay below this.
 inline constexpr auto first_type_id = caf::first_custom_type_id + 1'000;
 
 } // namespace batcher::actors
@@ -87,8 +87,8 @@ struct type_registration {
   }
 };
 
-/// The configuration of an actor system that can run batchers: CAF's own plus this library's types and
-/// errors, and the user's type id blocks. Derive from it, or use it as it is:
+/// The configuration of an actor system that can run batchers: CAF's own plus this library's types
+/// and errors, and the user's type id blocks. Derive from it, or use it as it is:
 ///
 ///     batcher::actors::system_config<caf::id_block::my_app> cfg;
 ///     caf::actor_system system{cfg};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The answer that is owed to one caller, as a value that cannot be lost: move-only, and if it is
-// destroyed unused it answers with `errc::shut_down`. CAF 0.17.6 drops unanswered promises silently.
+// destroyed unused it answers with `errc::shut_down`. CAF 0.17.6 drops unanswered promises
+// silently.
 //
 // Thread rule: use and destroy a reply only where the actor that made it runs.
 
@@ -66,7 +67,8 @@ public:
   /// The request, to be moved from.
   Request& request() noexcept { return request_; }
 
-  /// Calls back. An exception thrown by the callback ends the program, as one thrown by a thread does.
+  /// Calls back. An exception thrown by the callback ends the program, as one thrown by a thread
+  /// does.
   void answer(caf::expected<Response> result) noexcept {
     std::exchange(on_reply_, nullptr)(std::move(result));
   }

@@ -25,24 +25,24 @@ public:
 /// Throws `invalid_options` with every problem of `opts`, or returns.
 void require_valid(const options& opts);
 
-/// Starts a batcher with `opts.workers` workers and returns its handle at once. Requests wait in the
-/// queue until the first worker is ready.
+/// Starts a batcher with `opts.workers` workers and returns its handle at once. Requests wait in
+/// the queue until the first worker is ready.
 ///
-/// `make_worker` runs once per worker, inside it, so that each worker owns its model or connection; it is
-/// copied into each worker, and detached workers call their copies at the same time. It takes the
-/// worker's number or nothing and returns the batch function, see `worker_factory`.
+/// `make_worker` runs once per worker, inside it, so that each worker owns its model or connection;
+/// it is copied into each worker, and detached workers call their copies at the same time. It takes
+/// the worker's number or nothing and returns the batch function, see `worker_factory`.
 ///
 /// What a caller of the batcher sees when something goes wrong:
 ///   1. The batch function gives an item an error: that error, for that item alone.
 ///   2. It throws: `errc::batch_failed` and the exception's text, for its batch.
 ///   3. It returns the wrong number of results: `errc::result_count_mismatch`, for its batch.
 ///   4. A worker dies: `errc::worker_lost`, for the batches it held; the others go on.
-///   5. `make_worker` throws: that worker is lost. No worker is left: `errc::no_workers`, with the text
-///      of the last loss, for everything queued and every later request.
-///   6. The queue is full, or the batcher drains or was stopped: `errc::queue_full`, `errc::draining`,
-///      `errc::shut_down`.
-///   7. The batcher is killed: `errc::shut_down` for all that it held; requests that still lie in its
-///      mailbox, and later ones, get CAF's own `sec::request_receiver_down`.
+///   5. `make_worker` throws: that worker is lost. No worker is left: `errc::no_workers`, with the
+///      text of the last loss, for everything queued and every later request.
+///   6. The queue is full, or the batcher drains or was stopped: `errc::queue_full`,
+///      `errc::draining`, `errc::shut_down`.
+///   7. The batcher is killed: `errc::shut_down` for all that it held; requests that still lie in
+///      its mailbox, and later ones, get CAF's own `sec::request_receiver_down`.
 ///
 /// Throws `invalid_options`. May be called from any thread.
 template <class Request, class Response, worker_factory<Request, Response> Factory>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A worker: owns the user's batch function and runs it on one job after the other. Turns exceptions into
-// errors; counts and times, so that the batcher need not look at single results.
+// A worker: owns the user's batch function and runs it on one job after the other. Turns exceptions
+// into errors; counts and times, so that the batcher need not look at single results.
 
 #pragma once
 
@@ -21,32 +21,28 @@
 
 namespace batcher::actors {
 
-/// A job whose requests and results have their types. The requests stay where they are until the job is
-/// done, so that a batch can be run again.
+/// A job whose requests and results have their types. The requests stay where they are until the
+/// job is done, so that a batch can be run again.
 template <class Request, class Response>
 struct job final : job_base {
   std::vector<Request> requests;
   std::vector<caf::expected<Response>> results;
 };
 
-/// A callable that takes a batch and returns one result per item, in order: `std::vector<Response>`, or
-/// `std::vector<caf::expected<Response>>` if an item can fail by itself. It may throw, and then every
-/// item of the batch is answered with `errc::batch_failed` and the exception's text.
+/// What a callable returns for a batch.
+template <class F, class Request>
+using results_of = std::invoke_result_t<F&, std::span<const Request>>;
+
+/// A callable that takes a batch and returns one result per item, in order:
+/// `std::vector<Response>`, or `std::vector<caf::expected<Response>>` if an item can fail by
+/// itself. It may throw, and then every item of the batch is answered with `errc::batch_failed` and
+/// the exception's text.
 template <class F, class Request, class Response>
 concept batch_function =
-  std::is_invocable_r_v<
-    std::vector<Response>, F&,
-    std::span<
-      const Request>> || std::is_invocable_r_v<std::vector<caf::expected<Response>>, F&, std::span<const Request>>;
+  std::is_same_v<results_of<F, Request>, std::vector<Response>> || std::is_same_v<
+    results_of<F, Request>, std::vector<caf::expected<Response>>>;
 
-/// A callable that makes a batch function, given the number of its worker (0, 1, ...) or nothing.
-template <class F, class Request, class Response>
-concept worker_factory = std::copy_constructible<F> &&(
-  (std::invocable<
-     F&, std::size_t> && batch_function<std::invoke_result_t<F&, std::size_t>, Request, Response>)
-  || (std::invocable<F&> && batch_function<std::invoke_result_t<F&>, Request, Response>));
-
-/// Calls a worker factory with or without the number.
+/// Calls a worker factory with the number of its worker (0, 1, ...), or with nothing.
 template <class Factory>
 auto make_batch_function(Factory& factory, std::size_t number) {
   if constexpr (std::invocable<Factory&, std::size_t>)
@@ -54,6 +50,15 @@ auto make_batch_function(Factory& factory, std::size_t number) {
   else
     return factory();
 }
+
+/// What a worker factory makes.
+template <class Factory>
+using function_of = decltype(make_batch_function(std::declval<Factory&>(), std::size_t{}));
+
+/// A callable that makes a batch function, given the number of its worker or nothing.
+template <class F, class Request, class Response>
+concept worker_factory =
+  std::copy_constructible<F> && batch_function<function_of<F>, Request, Response>;
 
 /// Runs `call` and returns the text of what it throws, nothing if it returns.
 template <class F>
@@ -93,9 +98,7 @@ template <class Factory>
 struct worker_state {
   static inline const char* name = "batcher.worker";
 
-  using function = decltype(make_batch_function(std::declval<Factory&>(), std::size_t{}));
-
-  std::optional<function> run;
+  std::optional<function_of<Factory>> run;
 };
 
 /// The behavior of worker `number`. `factory` is called once, inside the worker.

@@ -34,8 +34,8 @@ struct exposition_options {
 /// Answers `GET /metrics` as long as it lives.
 ///
 /// Thread rule: the queries may be called from any thread. Scrapes run on threads of its own, never
-/// on a batcher's. The destructor waits for the scrapes that run and for the server to notice, which
-/// it does every 2 seconds. It keeps the metrics alive.
+/// on a batcher's. The destructor waits for the scrapes that run and for the server to notice,
+/// which it does every 2 seconds. It keeps the metrics alive.
 class exposition {
 public:
   /// Listens from its return on. Throws std::runtime_error with address, cause and remedy if it
