@@ -7,6 +7,7 @@
 
 #include "batcher/actors/ask.hpp"
 #include "batcher/actors/spawn.hpp"
+#include "test_messages.hpp"
 
 #include <catch2/catch.hpp>
 #include <test_system.hpp>
@@ -91,7 +92,7 @@ struct actor_fixture {
 
   answers answered;
   calls called;
-  test_system<> time;
+  test_system<caf::id_block::batcher_tests> time;
 };
 
 } // namespace batcher::tests

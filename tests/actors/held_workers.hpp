@@ -16,9 +16,6 @@ namespace batcher::tests {
 
 using job_type = actors::job<int, int>;
 
-/// What a held job comes to.
-enum class fate { doubled, thrown, one_too_many, one_too_few, none_at_all };
-
 struct held_state {
   static inline const char* name = "held_worker";
   struct held_job {
@@ -26,11 +23,6 @@ struct held_state {
     actors::owned_promise promise;
   };
   std::deque<held_job> jobs;
-};
-
-/// Message: let the oldest job of the worker go.
-struct release_message {
-  fate how = fate::doubled;
 };
 
 /// What a function of that fate returns.
@@ -43,16 +35,6 @@ inline std::vector<int> meet(fate how, batch xs) {
   if (how == fate::none_at_all) results.clear();
   return results;
 }
-
-} // namespace batcher::tests
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::release_message)
-
-CAF_BEGIN_TYPE_ID_BLOCK(batcher_tests, caf::first_custom_type_id)
-  CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::release_message))
-CAF_END_TYPE_ID_BLOCK(batcher_tests)
-
-namespace batcher::tests {
 
 inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
   return {
