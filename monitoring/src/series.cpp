@@ -82,7 +82,7 @@ void series::fold_ended() {
     if (counters.use_count() != 1) return false;
     // Nobody else is left who could write. `use_count` orders nothing; giving up a reference does,
     // after whatever the last writer counted before it gave up its own.
-    { auto reference = counters; }
+    { auto reference = counters; } // NOLINT(performance-unnecessary-copy-initialization)
     add_totals(ended_, counters->read());
     return true;
   });

@@ -55,15 +55,12 @@ public:
 
   /// Called once per batcher, before anything else. `counters` lives as long as anybody holds it
   /// and may be read from any thread, also after the batcher's end.
-  virtual void on_start(std::string_view batcher_name, std::size_t max_batch_items,
-                        std::shared_ptr<const live_counters> counters) noexcept {
-    static_cast<void>(batcher_name);
-    static_cast<void>(max_batch_items);
-    static_cast<void>(counters);
-  }
+  virtual void on_start([[maybe_unused]] std::string_view batcher_name,
+                        [[maybe_unused]] std::size_t max_batch_items,
+                        [[maybe_unused]] std::shared_ptr<const live_counters> counters) noexcept {}
 
   /// Called once per dispatched batch, when its items leave.
-  virtual void on_batch(const batch_record& record) noexcept { static_cast<void>(record); }
+  virtual void on_batch([[maybe_unused]] const batch_record& record) noexcept {}
 };
 
 } // namespace batcher
