@@ -7,9 +7,10 @@
 # The three libraries and the examples. LibTorch without the pthread OpenBLAS computes batches 15
 # times slower. shellcheck disable=SC2034 # read by the scripts that source this
 demo_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev
-  libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev)
+  libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev
+  libcli11-dev nlohmann-json3-dev)
 # shellcheck disable=SC2034
-test_packages=("${demo_packages[@]}" catch2 librapidcheck-dev nlohmann-json3-dev python3 clang-format-14
+test_packages=("${demo_packages[@]}" catch2 librapidcheck-dev python3 clang-format-14
   curl wrk)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

@@ -74,7 +74,6 @@ struct stop_at_end {
 // A little load, so that there is something to see at /metrics.
 std::uint64_t serve(caf::actor_system& system, const side& what, const exam& questions) {
   fmt::print("serving, with 100 requests/s, until Ctrl-C\n");
-  std::fflush(stdout);
   std::uint64_t bad = 0;
   for (std::uint64_t round = 0; !interrupted; ++round) {
     auto step =
@@ -89,7 +88,6 @@ void publish(const comparison& result, const settings& chosen) {
   write_file(chosen.html_file, to_html(result));
   fmt::print("report: {}\n", chosen.html_file);
   if (!chosen.json_file.empty()) write_file(chosen.json_file, to_json(result));
-  std::fflush(stdout);
 }
 
 int verdict(std::uint64_t wrong, std::uint64_t missing) {
@@ -117,6 +115,7 @@ int run(const settings& chosen) {
 
   batcher::actors::system_config<caf::id_block::demo> cfg;
   batcher::actors::compat::set_policy(cfg, "sharing"); // lower latency than the default
+  batcher::actors::compat::set_threads(cfg, workers);  // CAF's least of four would crowd the cores
   caf::actor_system system{cfg};
   progress display{2 * expected_runs_per_side};
 
@@ -140,6 +139,7 @@ int run(const settings& chosen) {
 int main(int argc, char** argv) {
   auto chosen = parse_command_line(argc, argv);
   catch_signals();
+  std::setvbuf(stdout, nullptr, _IOLBF, 0); // whoever reads a pipe sees each line at once, too
   try {
     return run(chosen);
   } catch (const std::exception& why) {

@@ -52,13 +52,11 @@ void progress::end_calibration(const side_result& side) const {
   clear_bar();
   fmt::print("{:9}  at most about {:.0f} requests/s; steps around that:\n", side.name,
              side.saturated_per_second);
-  std::fflush(stdout);
 }
 
 void progress::end_step(std::string_view side, const step_result& step) const {
   clear_bar();
   fmt::print("{}\n", step_line(side, step));
-  std::fflush(stdout);
 }
 
 } // namespace demo

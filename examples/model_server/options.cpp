@@ -9,8 +9,9 @@
 #include <restinio/asio_include.hpp>
 
 #include <cstdlib>
-#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace model_server {
 
@@ -69,13 +70,14 @@ void add_model_options(CLI::App& app, settings& result) {
     "--max-delay-us", [&](std::uint32_t n) { batching.max_delay = std::chrono::microseconds{n}; },
     fmt::format("Longest wait for a batch to fill, with `--when-idle fill` [{}]",
                 std::chrono::duration_cast<std::chrono::microseconds>(batching.max_delay).count()));
-  const std::map<std::string, batcher::when_idle> names{
-    {"fill", batcher::when_idle::fill}, {"immediate", batcher::when_idle::immediate}};
+  auto set_when_idle = [&](const std::string& name) {
+    batching.when_idle = name == "fill" ? batcher::when_idle::fill : batcher::when_idle::immediate;
+  };
   app
-    .add_option("--when-idle", batching.when_idle,
-                "What an idle worker does: wait for a batch to `fill`, "
-                "or take what is there (`immediate`, the default)")
-    ->transform(CLI::CheckedTransformer(names));
+    .add_option_function<std::string>("--when-idle", set_when_idle,
+                                      "What an idle worker does: wait for a batch to fill, or take "
+                                      "what is there [immediate]")
+    ->check(CLI::IsMember({"fill", "immediate"}));
 }
 
 [[noreturn]] void end_with(const std::vector<std::string>& problems) {

@@ -22,7 +22,7 @@ struct settings {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 8080;
   std::size_t threads = 1;
-  std::size_t max_body_bytes = 64 * 1024;
+  std::size_t max_body_bytes = 65'536;
   std::string model_file = BATCHER_EXAMPLE_MODEL_DIR "/diabetes.pt";
   std::chrono::seconds drain_timeout{10};
 

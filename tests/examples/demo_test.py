@@ -192,7 +192,7 @@ class Endings(unittest.TestCase):
 
     def test_ctrl_c_under_the_load_of_both_sides_ends_it_at_once(self):
         for side in ("unbatched", "batched"):
-            with Running("--seconds", "0.5", "--port", "0", folder=self.folder.name) as demo:
+            with Running("--seconds", "0.2", "--port", "0", folder=self.folder.name) as demo:
                 demo.read_until(rf"(?m)^{side} +\d+ ")
                 code, seconds = demo.end()
                 self.assertEqual(code, INTERRUPTED, demo.text)

@@ -42,7 +42,13 @@ public:
 
   /// Precondition: `validate(opts)` is empty.
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start)
-    : super{cfg}, core_{std::move(opts)}, start_worker_{std::move(start)} {}
+    : super{cfg}, core_{std::move(opts)}, start_worker_{std::move(start)} {
+    auto& o = core_.opts();
+    queue_full_ = caf::make_error(errc::queue_full, "the queue of " + o.name + " holds "
+                                                      + std::to_string(o.max_queue_items)
+                                                      + " items, its limit; retry later");
+    draining_ = caf::make_error(errc::draining, o.name + " drains and takes no new requests");
+  }
 
   const char* name() const override { return "batcher.batcher"; }
 
@@ -100,20 +106,13 @@ private:
 
   void accept(item&& x) {
     auto refused = core_.admit(now(), std::move(x));
-    if (refused != errc::none) x.answer.fail(make_refusal(refused));
+    if (refused != errc::none) x.answer.fail(refusal(refused));
     proceed();
   }
 
-  caf::error make_refusal(errc code) const {
-    auto& name = core_.opts().name;
-    switch (code) {
-      case errc::queue_full:
-        return caf::make_error(code, "the queue of " + name + " holds "
-                                       + std::to_string(core_.queue_items())
-                                       + " items, its limit; retry later");
-      case errc::draining: return caf::make_error(code, name + " drains and takes no new requests");
-      default: return caf::make_error(code, closed_because_);
-    }
+  const caf::error& refusal(errc code) const {
+    if (code == errc::queue_full) return queue_full_;
+    return code == errc::draining ? draining_ : closed_;
   }
 
   // -- batches ------------------------------------------------------------------------------------
@@ -131,7 +130,8 @@ private:
     auto work = std::make_shared<job_type>();
     work->requests.reserve(due.items.size());
     for (auto& x : due.items) work->requests.push_back(std::move(x.request));
-    compat::request(this, workers_.at(due.worker), job_message{work})
+    // Urgent, so that under overload the results do not wait behind the requests that caused it.
+    compat::urgent_request(this, workers_.at(due.worker), job_message{work})
       .then([this, id = due.id, work] { finish(id, *work); },
             [this, worker = due.worker](const caf::error& why) { lose_worker(worker, why); });
   }
@@ -215,9 +215,9 @@ private:
   // -- life ---------------------------------------------------------------------------------------
 
   // Answers everything and lets the workers go. Only the first call's reason counts.
-  void close(errc why, std::string text) {
-    if (closed_because_.empty()) closed_because_ = std::move(text);
-    answer_unfinished(core_.abandon(now(), why), closed_because_);
+  void close(errc why, const std::string& text) {
+    if (!closed_) closed_ = caf::make_error(why, text);
+    answer_unfinished(core_.abandon(now(), why), text);
     for (auto& [id, worker] : workers_)
       caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
     workers_.clear();
@@ -240,7 +240,10 @@ private:
   std::unordered_map<worker_id, worker_handle> workers_;
   std::vector<owned_promise> drains_;
   std::uint64_t unfinished_ = 0;
-  std::string closed_because_;
+  // The refusals, made once: they are sent most often when there is least time to make them.
+  caf::error queue_full_;
+  caf::error draining_;
+  caf::error closed_;
   std::optional<time_point> tick_at_;
   std::uint64_t tick_generation_ = 0;
 };

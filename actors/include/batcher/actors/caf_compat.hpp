@@ -100,7 +100,8 @@ void register_errors([[maybe_unused]] caf::actor_system_config& cfg,
 #if !BATCHER_CAF_1
   cfg.add_error_category(caf::atom_from_string(category),
                          [](std::uint8_t code, caf::atom_value atom, const caf::message& context) {
-                           auto text = to_string(atom) + ": ";
+                           auto text = to_string(atom);
+                           text += ": ";
                            text += to_string(static_cast<Enum>(code));
                            if (!context.empty()) text += " " + caf::deep_to_string(context);
                            return text;
@@ -172,6 +173,17 @@ auto request(Self* self, const Handle& dest, Ts&&... xs) {
 #endif
 }
 
+/// The same, but the request and its answer overtake the normal messages in both mailboxes.
+template <class Self, class Handle, class... Ts>
+auto urgent_request(Self* self, const Handle& dest, Ts&&... xs) {
+#if BATCHER_CAF_1
+  return self->mail(std::forward<Ts>(xs)...).urgent().request(dest, caf::infinite);
+#else
+  return self->template request<caf::message_priority::high>(dest, caf::infinite,
+                                                             std::forward<Ts>(xs)...);
+#endif
+}
+
 /// Sends a message from nobody.
 template <class Handle, class... Ts>
 void anon_send(const Handle& dest, Ts&&... xs) {
@@ -215,13 +227,21 @@ inline std::string render(const caf::actor_system& system, const caf::error& err
 #endif
 }
 
-/// Sets one of CAF's own options by its 1.x name without the leading "caf.", e.g.
-/// "scheduler.policy". Names of policies are atoms in 0.17.6.
+/// Sets the scheduler's policy, "stealing" or "sharing". 0.17.6 takes an atom.
 inline void set_policy(caf::actor_system_config& cfg, const std::string& policy) {
 #if BATCHER_CAF_1
   cfg.set("caf.scheduler.policy", policy);
 #else
   cfg.set("scheduler.policy", caf::atom_from_string(policy));
+#endif
+}
+
+/// Sets the number of the scheduler's threads. Unset, CAF takes one per core but at least four.
+inline void set_threads(caf::actor_system_config& cfg, std::size_t threads) {
+#if BATCHER_CAF_1
+  cfg.set("caf.scheduler.max-threads", threads);
+#else
+  cfg.set("scheduler.max-threads", threads);
 #endif
 }
 
