@@ -186,7 +186,7 @@ TEST_CASE_METHOD(life_fixture, "a lost worker costs its own batch and no other")
 TEST_CASE_METHOD(life_fixture,
                  "a job that reaches a dead worker costs its batch, not the next one") {
   auto b = spawn_held({.max_batch_items = 2, .max_delay = 1h, .workers = 2});
-  // Both deaths are on their way, unnoticed, when the requests come.
+  // The death is on its way, unnoticed, when the requests come.
   caf::anon_send_exit(workers[0], caf::exit_reason::kill);
   send_requests(b, 0, 6);
   time.run();

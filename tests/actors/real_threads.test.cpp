@@ -26,6 +26,17 @@ struct real_fixture {
     return results;
   }
 
+  /// A batcher of single requests whose worker, once inside its function, waits for `go_on`.
+  auto spawn_waiting() {
+    return actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
+      return [this](batch xs) {
+        inside.count_down();
+        go_on.wait();
+        return doubled(xs);
+      };
+    });
+  }
+
   // Declared before the system: a worker may still hold them when a test returns.
   static constexpr std::size_t workers = 3;
   std::latch all_inside{workers};
@@ -62,13 +73,7 @@ TEST_CASE_METHOD(real_fixture, "detached workers run their batches at the same t
 }
 
 TEST_CASE_METHOD(real_fixture, "a kill answers everybody while the batch function still runs") {
-  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
-    return [this](batch xs) {
-      inside.count_down();
-      go_on.wait();
-      return real_fixture::doubled(xs);
-    };
-  });
+  auto b = spawn_waiting();
   auto in_flight = actors::ask(b, 1);
   inside.wait();
   auto queued = actors::ask(b, 2);
@@ -79,13 +84,7 @@ TEST_CASE_METHOD(real_fixture, "a kill answers everybody while the batch functio
 }
 
 TEST_CASE_METHOD(real_fixture, "a drain returns only when the batches that run are answered") {
-  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
-    return [this](batch xs) {
-      inside.count_down();
-      go_on.wait();
-      return real_fixture::doubled(xs);
-    };
-  });
+  auto b = spawn_waiting();
   auto answer = actors::ask(b, 1);
   inside.wait();
   bool answered_first = false;
@@ -101,13 +100,7 @@ TEST_CASE_METHOD(real_fixture, "a drain returns only when the batches that run a
 }
 
 TEST_CASE_METHOD(real_fixture, "a stop answers what is queued and what runs") {
-  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [this] {
-    return [this](batch xs) {
-      inside.count_down();
-      go_on.wait();
-      return real_fixture::doubled(xs);
-    };
-  });
+  auto b = spawn_waiting();
   auto in_flight = actors::ask(b, 1);
   inside.wait();
   CHECK(actors::is_running(b));

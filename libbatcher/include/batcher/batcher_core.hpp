@@ -29,6 +29,7 @@
 #include "batcher/batch_queue.hpp"
 #include "batcher/errc.hpp"
 #include "batcher/flush_policy.hpp"
+#include "batcher/in_flight.hpp"
 #include "batcher/live_counters.hpp"
 #include "batcher/observer.hpp"
 #include "batcher/options.hpp"
@@ -38,8 +39,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,9 +46,6 @@
 #include <vector>
 
 namespace batcher {
-
-/// Names a batch for as long as its batcher lives. Never reused.
-using batch_id = std::uint64_t;
 
 /// Items that leave the core together, with the one outcome that they share.
 template <class Item>
@@ -118,25 +114,24 @@ public:
     if (!workers_.has_credit()) return std::nullopt;
     auto decision = decide(now);
     if (!decision.close) return std::nullopt;
-    auto worker = workers_.assign();
-    auto id = next_id_++;
-    auto& f = in_flight_[id];
-    f.worker = *worker;
-    f.reason = decision.reason;
-    f.ready_at = decision.ready_at;
-    f.dispatched_at = now;
-    auto n = std::min(queue_.items(), opts_.max_batch_items);
-    queue_.pop(n, f.items, f.arrivals);
-    in_flight_items_ += n;
-    counters_->on_dispatched(f.reason, n);
-    return batch{id, f.worker, f.items};
+    flight<Item> f{.worker = *workers_.assign(),
+                   .reason = decision.reason,
+                   .ready_at = decision.ready_at,
+                   .dispatched_at = now,
+                   .items = {},
+                   .arrivals = {}};
+    queue_.pop(std::min(queue_.items(), opts_.max_batch_items), f.items, f.arrivals);
+    counters_->on_dispatched(f.reason, f.items.size());
+    auto id = in_flight_.add(std::move(f));
+    auto& kept = in_flight_.at(id);
+    return batch{id, kept.worker, kept.items};
   }
 
   /// Settles a batch whose function returned. Its items come back with `none`, or with
   /// `result_count_mismatch` if there is not one result per item. No items come back for a batch
   /// that was settled before: the answer is late and there is nobody to give it to.
   [[nodiscard]] settled<Item> complete(time_point now, batch_id id, const batch_report& report) {
-    auto outcome = [&](const flight& f) {
+    auto outcome = [&](const flight<Item>& f) {
       return report.results == f.items.size() ? errc::none : errc::result_count_mismatch;
     };
     return settle(forward(now), id, outcome, report);
@@ -148,7 +143,7 @@ public:
   [[nodiscard]] settled<Item> fail(time_point now, batch_id id, errc why,
                                    duration executed = duration::zero()) {
     assert(why != errc::none);
-    return settle(forward(now), id, [why](const flight&) { return why; }, {0, 0, executed});
+    return settle(forward(now), id, [why](const flight<Item>&) { return why; }, {0, 0, executed});
   }
 
   // -- workers ------------------------------------------------------------------------------------
@@ -163,7 +158,7 @@ public:
     now = forward(now);
     workers_.leave(id);
     std::vector<settled<Item>> out;
-    for (auto lost : batches_of(id)) out.push_back(fail(now, lost, errc::worker_lost));
+    for (auto lost : in_flight_.of_worker(id)) out.push_back(fail(now, lost, errc::worker_lost));
     return out;
   }
 
@@ -196,7 +191,7 @@ public:
     std::vector<settled<Item>> out;
     if (is_closed()) return out;
     closed_ = why;
-    while (!in_flight_.empty()) out.push_back(fail(now, in_flight_.begin()->first, why));
+    while (!in_flight_.is_empty()) out.push_back(fail(now, in_flight_.oldest(), why));
     if (!queue_.is_empty()) out.push_back(empty_queue(why));
     return out;
   }
@@ -220,7 +215,7 @@ public:
   }
 
   /// Returns whether nothing is queued and nothing in flight.
-  [[nodiscard]] bool is_idle() const noexcept { return queue_.is_empty() && in_flight_.empty(); }
+  [[nodiscard]] bool is_idle() const noexcept { return queue_.is_empty() && in_flight_.is_empty(); }
 
   /// Returns whether every request is refused for good.
   [[nodiscard]] bool is_closed() const noexcept { return closed_ != errc::none; }
@@ -231,7 +226,7 @@ public:
   }
 
   [[nodiscard]] std::size_t queue_items() const noexcept { return queue_.items(); }
-  [[nodiscard]] std::size_t in_flight_items() const noexcept { return in_flight_items_; }
+  [[nodiscard]] std::size_t in_flight_items() const noexcept { return in_flight_.items(); }
   [[nodiscard]] const worker_table& workers() const noexcept { return workers_; }
   [[nodiscard]] const options& opts() const noexcept { return opts_; }
 
@@ -239,15 +234,6 @@ public:
   [[nodiscard]] std::shared_ptr<const live_counters> counters() const noexcept { return counters_; }
 
 private:
-  struct flight {
-    worker_id worker = 0;
-    close_reason reason = close_reason::size;
-    time_point ready_at;
-    time_point dispatched_at;
-    std::vector<Item> items;
-    std::vector<time_point> arrivals;
-  };
-
   // A clock that runs backwards is held at the latest instant seen.
   time_point forward(time_point now) { return last_now_ = std::max(last_now_, now); }
 
@@ -263,10 +249,9 @@ private:
   template <class OutcomeOf>
   settled<Item> settle(time_point now, batch_id id, OutcomeOf outcome_for,
                        const batch_report& report) {
-    auto node = in_flight_.extract(id);
-    if (node.empty()) return {};
-    auto& f = node.mapped();
-    in_flight_items_ -= f.items.size();
+    auto taken = in_flight_.take(id);
+    if (!taken) return {};
+    auto& f = *taken;
     workers_.release(f.worker);
     auto outcome = outcome_for(f);
     auto item_errors = outcome == errc::none ? report.item_errors : 0;
@@ -302,19 +287,10 @@ private:
     return out;
   }
 
-  std::vector<batch_id> batches_of(worker_id id) const {
-    std::vector<batch_id> out;
-    for (auto& [held, f] : in_flight_)
-      if (f.worker == id) out.push_back(held);
-    return out;
-  }
-
   options opts_;
   batch_queue<Item> queue_;
   worker_table workers_;
-  std::map<batch_id, flight> in_flight_; // in the order of dispatch
-  std::size_t in_flight_items_ = 0;
-  batch_id next_id_ = 1;
+  in_flight<Item> in_flight_;
   time_point last_now_;
   std::optional<time_point> draining_since_;
   time_point drain_limit_;

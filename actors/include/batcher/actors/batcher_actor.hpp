@@ -68,8 +68,9 @@ protected:
       [this](is_running_atom) { return core_.refusal() == errc::none; },
       [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
         drains_.emplace_back(this->make_response_promise());
-        core_.drain(now(), timeout);
-        proceed();
+        auto at = now();
+        core_.drain(at, timeout);
+        proceed(at);
         return caf::delegated<std::uint64_t>{};
       },
       [this](stop_atom) { close(errc::shut_down, "the batcher was stopped"); },
@@ -81,7 +82,7 @@ protected:
       [this](tick_atom, std::uint64_t generation) {
         if (generation != tick_generation_) return;
         tick_at_.reset();
-        proceed();
+        proceed(now());
       },
     };
   }
@@ -105,9 +106,10 @@ private:
   // -- requests -----------------------------------------------------------------------------------
 
   void accept(item&& x) {
-    auto refused = core_.admit(now(), std::move(x));
+    auto at = now();
+    auto refused = core_.admit(at, std::move(x));
     if (refused != errc::none) x.answer.fail(refusal(refused));
-    proceed();
+    proceed(at);
   }
 
   const caf::error& refusal(errc code) const {
@@ -118,8 +120,7 @@ private:
   // -- batches ------------------------------------------------------------------------------------
 
   // Does all that has become due. Ends every handler that has changed the core.
-  void proceed() {
-    auto at = now();
+  void proceed(time_point at) {
     answer_unfinished(core_.expire(at), "the drain timed out");
     while (auto due = core_.next_batch(at)) dispatch(*due);
     if (core_.is_drained()) close(errc::shut_down, "the batcher was drained");
@@ -145,7 +146,7 @@ private:
       deliver(leaving.items, work.results);
     else
       answer_all(leaving, text_of_failure(leaving, work));
-    proceed();
+    proceed(at);
   }
 
   static std::string text_of_failure(const settled<item>& leaving, const job_type& work) {
@@ -196,7 +197,7 @@ private:
   void welcome_worker(worker_id id) {
     if (!workers_.contains(id)) return;
     core_.worker_up(id, core_.opts().worker_credit);
-    proceed();
+    proceed(now());
   }
 
   // CAF reports one death up to three times: as an answer to each job, to the start, and by itself.
@@ -207,9 +208,10 @@ private:
     workers_.erase(it);
     auto text = "worker " + std::to_string(id) + " of " + core_.opts().name
                 + " is lost: " + compat::render(this->system(), why);
-    for (auto& group : core_.worker_down(now(), id)) answer_all(group, text);
+    auto at = now();
+    for (auto& group : core_.worker_down(at, id)) answer_all(group, text);
     if (workers_.empty()) close(errc::no_workers, "no worker is left; " + text);
-    proceed();
+    proceed(at);
   }
 
   // -- life ---------------------------------------------------------------------------------------
