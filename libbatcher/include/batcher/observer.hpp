@@ -53,14 +53,14 @@ public:
   observer& operator=(const observer&) = delete;
   virtual ~observer() = default;
 
-  /// Called once per batcher, before anything else. `counters` lives as long as anybody holds it
+  /// Called once per batcher, before anything else. The counters live as long as anybody holds them
   /// and may be read from any thread, also after the batcher's end.
-  virtual void on_start([[maybe_unused]] std::string_view batcher_name,
-                        [[maybe_unused]] std::size_t max_batch_items,
-                        [[maybe_unused]] std::shared_ptr<const live_counters> counters) noexcept {}
+  virtual void on_start(std::string_view /*batcher_name*/, std::size_t /*max_batch_items*/,
+                        // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep it
+                        std::shared_ptr<const live_counters> /*counters*/) noexcept {}
 
   /// Called once per dispatched batch, when its items leave.
-  virtual void on_batch([[maybe_unused]] const batch_record& record) noexcept {}
+  virtual void on_batch(const batch_record& /*record*/) noexcept {}
 };
 
 } // namespace batcher
