@@ -2,16 +2,17 @@
 # shellcheck shell=bash
 #
 # What scripts/demo and scripts/test share: the Debian packages that each needs, and how they get
-# installed. Sourced, not run. It installs only what is missing, and removes or upgrades nothing.
+# installed. Sourced, not run. It installs only what is missing, and removes nothing.
 
-# The three libraries and the examples. LibTorch without the pthread OpenBLAS computes batches 15
-# times slower. shellcheck disable=SC2034 # read by the scripts that source this
-demo_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev
-  libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev
+# shellcheck disable=SC2034 # read by the scripts that source this
+library_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev)
+# What the examples that serve a model need besides. LibTorch without the pthread OpenBLAS computes
+# batches 15 times slower.
+# shellcheck disable=SC2034
+model_packages=(libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev
   libcli11-dev nlohmann-json3-dev)
 # shellcheck disable=SC2034
-test_packages=("${demo_packages[@]}" catch2 librapidcheck-dev python3 clang-format-14
-  curl wrk)
+check_packages=(catch2 librapidcheck-dev python3 clang-format-14)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
@@ -46,7 +47,7 @@ install_packages() {
   ((${#missing[@]})) || return 0
   say "installing ${missing[*]}"
   apt_get update
-  apt_get install --yes --no-install-recommends "${missing[@]}"
+  apt_get install --yes --no-remove --no-install-recommends "${missing[@]}"
 }
 
 # provide_prometheus <folder>: puts Debian's prometheus and promtool on PATH, unpacked below

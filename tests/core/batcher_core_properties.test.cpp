@@ -242,7 +242,7 @@ private:
       RC_ASSERT(b->items.size() == n); // invariant 2: n is at most max_batch_items
       auto& w = model_.workers.at(b->worker);
       ++w.held;
-      RC_ASSERT(w.held <= w.credit); // invariant 6
+      RC_ASSERT(w.held <= w.credit); // invariant 5
       auto& f = model_.flights[b->id];
       RC_ASSERT(f.numbers.empty());
       f.worker = b->worker;

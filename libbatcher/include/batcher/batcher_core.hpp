@@ -14,7 +14,7 @@
 //   3. With credit free no item waits longer than `max_delay` from its arrival, provided the driver
 //      calls `next_batch` at `next_deadline`.
 //   4. Items leave the queue in the order of their arrival.
-//   6. No worker holds more batches than its credit.
+//   5. No worker holds more batches than its credit.
 //
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10
@@ -26,6 +26,7 @@
 
 #pragma once
 
+#include "batcher/batch.hpp"
 #include "batcher/batch_queue.hpp"
 #include "batcher/errc.hpp"
 #include "batcher/flush_policy.hpp"
@@ -46,25 +47,6 @@
 #include <vector>
 
 namespace batcher {
-
-/// Items that leave the core together, with the one outcome that they share.
-template <class Item>
-struct settled {
-  /// `none`: the driver has a result for each item, in the order of `items`. Else: answer with
-  /// this.
-  errc outcome = errc::none;
-  std::vector<Item> items;
-};
-
-/// What a worker says of a batch that ran to its end.
-struct batch_report {
-  /// Results that the batch function returned. Unit: items.
-  std::size_t results = 0;
-  /// How many of them are errors. Unit: items.
-  std::size_t item_errors = 0;
-  /// Time inside the batch function.
-  duration executed = duration::zero();
-};
 
 template <class Item>
 class batcher_core {

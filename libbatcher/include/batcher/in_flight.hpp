@@ -4,21 +4,18 @@
 
 #pragma once
 
+#include "batcher/batch.hpp"
 #include "batcher/live_counters.hpp"
 #include "batcher/time.hpp"
 #include "batcher/worker_table.hpp"
 
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 namespace batcher {
-
-/// Names a batch for as long as its batcher lives. Never reused, never 0.
-using batch_id = std::uint64_t;
 
 /// A batch on its way. `items` and `arrivals` have one entry per item, oldest first.
 template <class Item>

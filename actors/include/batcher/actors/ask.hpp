@@ -17,9 +17,10 @@
 namespace batcher::actors {
 
 /// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to
-/// the batcher: with the response, or with the error that an actor would have received. The call
-/// comes from the batcher's thread (or, if the batcher ends, from whichever thread ends it): it
-/// must be short, must not block and must not throw. May be called from any thread.
+/// the batcher: with the response, or with the error that an actor would have received, where CAF's
+/// own `sec::request_receiver_down` becomes `errc::shut_down`. The call comes from the batcher's
+/// thread (or, if the batcher ends, from whichever thread ends it): it must be short, must not
+/// block and must not throw. May be called from any thread.
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>
 void ask(const Handle& batcher, request_of<Handle> request, F on_reply) {

@@ -6,8 +6,8 @@
 //     client --request--> batcher --job--> worker
 //     client <--reply---- batcher <-done-- worker
 //
-// One timer at most is on its way. It is armed for the instant that the core names and carries a
-// generation, so that one that has been overtaken is ignored.
+// One timer at most counts. It is armed for the instant that the core names and carries a
+// generation, so that one that has been overtaken by an earlier instant is ignored when it arrives.
 
 #pragma once
 

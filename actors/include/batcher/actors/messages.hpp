@@ -6,7 +6,7 @@
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
-#include "batcher/batcher_core.hpp"
+#include "batcher/batch.hpp"
 #include "batcher/errc.hpp"
 
 #include <memory>

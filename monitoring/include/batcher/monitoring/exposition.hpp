@@ -33,9 +33,9 @@ struct exposition_options {
 
 /// Answers `GET /metrics` as long as it lives.
 ///
-/// The server inside gives its threads stacks of 100 KiB. A process with more thread-local data than
-/// that (LibTorch with OpenBLAS has 103 KiB) cannot start them: there, answer with `metrics::text()`
-/// from a server of your own, as examples/demo does.
+/// The server inside gives its threads stacks of 100 KiB. A process with more thread-local data
+/// than that (LibTorch with OpenBLAS has 103 KiB) cannot start them: there, answer with
+/// `metrics::text()` from a server of your own, as examples/demo does.
 ///
 /// Thread rule: the queries may be called from any thread. Scrapes run on threads of its own, never
 /// on a batcher's. The destructor waits for the scrapes that run and for the server to notice,

@@ -115,7 +115,7 @@ inline constexpr metric_info request_seconds{
   "batcher_request_seconds",
   metric_type::histogram,
   "seconds",
-  "Time from an item's arrival until it left in a batch, its parts and the way to the worker.",
+  "Time from arrival to answer, of items that were dispatched.",
   by_batcher,
   time_edges};
 
