@@ -4,6 +4,8 @@
 
 #include "demo/chart.hpp"
 
+#include "demo/markup.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -129,7 +131,8 @@ std::string guides(const chart& what, const scales& to) {
   if (what.y_limit > 0) {
     auto y = to.y.place(what.y_limit);
     svg += line("guide", left, y, right, y);
-    svg += text("class=\"label\" text-anchor=\"end\"", right - 8, y - 6, what.y_limit_label);
+    // At the left, where rates are low: what is above the limit is so at high rates.
+    svg += text("class=\"label\"", left + 8, y - 6, what.y_limit_label);
   }
   if (what.has_diagonal) {
     auto low = std::max(nice(to.x.low), nice(to.y.low));
@@ -145,7 +148,7 @@ std::string draw(const chart_series& series, const scales& to) {
   for (const auto& point : series.points) {
     auto x = to.x.place(point.x);
     auto y = to.y.place(point.y);
-    path += fmt::format("{:.1f},{:.1f} ", x, y);
+    if (point.is_on_line) path += fmt::format("{:.1f},{:.1f} ", x, y);
     dots += fmt::format(
       "<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"><title>{}</title></circle>\n",
       point.is_filled ? "full" : "hollow", x, y, escape(point.hint));
@@ -163,20 +166,6 @@ std::string to_svg(const chart& what) {
   svg += axes(what, to) + guides(what, to);
   for (const auto& series : what.series) svg += draw(series, to);
   return svg + "</svg>\n";
-}
-
-std::string escape(const std::string& text) {
-  std::string result;
-  for (auto c : text) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
-    }
-  }
-  return result;
 }
 
 } // namespace demo

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A line chart as inline SVG, in colours that the page around it defines. Both axes are logarithmic:
-// rates and latencies of the two sides lie powers of ten apart.
+// A line chart as inline SVG, in colours that the page around it defines. Both axes are
+// logarithmic: rates and latencies of the two sides lie powers of ten apart.
 
 #pragma once
 
@@ -14,7 +14,8 @@ struct chart_point {
   double x = 0; ///< Above 0.
   double y = 0; ///< Above 0.
   bool is_filled = true;
-  std::string hint; ///< Shown while the pointer rests on it.
+  bool is_on_line = true; ///< The line goes through it, not past it.
+  std::string hint;       ///< Shown while the pointer rests on it.
 };
 
 struct chart_series {
@@ -36,8 +37,5 @@ struct chart {
 
 /// Returns the chart as an `<svg>` element.
 [[nodiscard]] std::string to_svg(const chart& what);
-
-/// Returns the text with the characters escaped that mean something in HTML.
-[[nodiscard]] std::string escape(const std::string& text);
 
 } // namespace demo

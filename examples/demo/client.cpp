@@ -13,8 +13,8 @@ namespace demo {
 
 namespace {
 
-// A timer per request would cost more than the request. What becomes due between two wakes is sent at
-// the second; its latency counts from when it was due all the same.
+// A timer per request would cost more than the request. What becomes due between two wakes is sent
+// at the second; its latency counts from when it was due all the same.
 constexpr auto shortest_nap = std::chrono::milliseconds{2};
 constexpr auto longest_nap = std::chrono::milliseconds{50};
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One client of the demo: sends rows at random instants, checks every reply, writes down how long it
-// took. Its load is open: when a request is due depends on the drawn instants alone, never on earlier
-// replies, and latency counts from that instant. A client that falls behind therefore hides nothing.
+// One client of the demo: sends rows at random instants, checks every reply, writes down how long
+// it took. Its load is open: when a request is due depends on the drawn instants alone, never on
+// earlier replies, and latency counts from that instant. A client that falls behind therefore hides
+// nothing.
 //
-// A client keeps few requests outstanding (the step's rate is spread over many clients), because CAF
-// searches an actor's outstanding requests one by one.
+// A client keeps few requests outstanding (the step's rate is spread over many clients), because
+// CAF searches an actor's outstanding requests one by one.
 
 #pragma once
 
@@ -77,7 +78,8 @@ struct step_plan {
   finish_line& finished;
 };
 
-/// A client actor. Ends by itself: when all is answered, when the patience is over, or when interrupted.
+/// A client actor. Ends by itself: when all is answered, when the patience is over, or when
+/// interrupted.
 class client final : public caf::event_based_actor {
 public:
   /// `number` is below `plan.clients`; `log` outlives the client.

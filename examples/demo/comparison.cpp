@@ -53,13 +53,16 @@ bool is_good(const step_result& step) {
          && step.p95_ms < p95_limit_ms && step.served == step.offered;
 }
 
+bool side_result::is_last_try(std::size_t i) const {
+  return i + 1 == steps.size() || steps[i + 1].rate > steps[i].rate;
+}
+
 const step_result* side_result::sustained() const {
   const step_result* best = nullptr;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    auto is_last_try = i + 1 == steps.size() || steps[i + 1].rate > steps[i].rate;
     if (is_good(steps[i]))
       best = &steps[i];
-    else if (is_last_try && (!best || best->rate < steps[i].rate))
+    else if (is_last_try(i) && (!best || best->rate < steps[i].rate))
       break;
   }
   return best;
@@ -90,6 +93,7 @@ std::string to_json(const comparison& result) {
     {"max_batch_items", result.max_batch_items},
     {"max_delay_ms", result.max_delay_ms},
     {"seconds_per_step", result.seconds_per_step},
+    {"machine", result.machine},
   };
   return root.dump(2) + '\n';
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The demo's /metrics, on the loopback address, served by RESTinio. batcher::monitoring has an endpoint
-// of its own, `exposition`, but its HTTP server gives its threads a fixed stack of 100 KiB, which is
-// less than the thread-local variables of LibTorch and OpenBLAS take, so that it cannot start here.
+// The demo's /metrics, on the loopback address, served by RESTinio. batcher::monitoring has an
+// endpoint of its own, `exposition`, but its HTTP server gives its threads a fixed stack of
+// 100 KiB, which is less than the thread-local variables of LibTorch and OpenBLAS take, so that it
+// cannot start here.
 
 #pragma once
 
@@ -31,8 +32,8 @@ private:
   std::unique_ptr<server> server_;
 };
 
-/// Opens an endpoint on `port`, or on any free port if that one is taken, and says where on standard
-/// output.
+/// Opens an endpoint on `port`, or on any free port if that one is taken, and says where on
+/// standard output.
 [[nodiscard]] std::unique_ptr<endpoint>
 open_endpoint(std::shared_ptr<const batcher::monitoring::metrics> what, std::uint16_t port);
 

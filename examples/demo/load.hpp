@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One step of load: the clients of one rate, from the first request to the last reply, and the figures
-// that come of it. Knows nothing of the two sides; it drives whatever handles it is given.
+// One step of load: the clients of one rate, from the first request to the last reply, and the
+// figures that come of it. Knows nothing of the two sides; it drives whatever handles it is given.
 
 #pragma once
 
@@ -52,8 +52,8 @@ struct step_request {
 /// Called some ten times a second during a step with the part of it that is over, 0 to 1.
 using progress_callback = std::function<void(double)>;
 
-/// Runs one step and returns when the last reply is in, when replies stay away for ten seconds after the
-/// last request, or soon after `interrupted` is set. Blocks; not for actors.
+/// Runs one step and returns when the last reply is in, when replies stay away for ten seconds
+/// after the last request, or soon after `interrupted` is set. Blocks; not for actors.
 [[nodiscard]] step_result run_step(caf::actor_system& system,
                                    const std::vector<predictor>& predictors, const exam& questions,
                                    const step_request& request, const std::atomic<int>& interrupted,

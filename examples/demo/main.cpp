@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The demo: one trained model, served by plain actors and then by a batcher, under rising load. Joins
-// the parts; what each does stands in its header.
+// The demo: one trained model, served by plain actors and then by a batcher, under rising load.
+// Joins the parts; what each does stands in its header.
 //
 //     clients (client.hpp) -> a side (sides.hpp): workers, or a batcher and its workers -> model
 //     run_step (load.hpp)   one rate          run_side (trial.hpp)   rising rates of one side
@@ -60,6 +60,15 @@ batcher::options make_batcher_options(std::size_t workers,
   };
 }
 
+std::string describe_machine(std::size_t cores) {
+  std::ifstream info{"/proc/cpuinfo"};
+  std::string name = "CPU of unknown model";
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name"))
+      name = line.substr(std::min(line.size(), line.find(':') + 2));
+  return fmt::format("{}, {} {}", name, cores, cores == 1 ? "core" : "cores");
+}
+
 void write_file(const std::string& name, const std::string& content) {
   std::ofstream file{name};
   if (!(file << content << std::flush)) throw std::runtime_error{"cannot write " + name};
@@ -72,15 +81,19 @@ struct stop_at_end {
 };
 
 // A little load, so that there is something to see at /metrics.
-std::uint64_t serve(caf::actor_system& system, const side& what, const exam& questions) {
+step_result serve(caf::actor_system& system, const side& what, const exam& questions) {
   fmt::print("serving, with 100 requests/s, until Ctrl-C\n");
-  std::uint64_t bad = 0;
+  step_result total;
   for (std::uint64_t round = 0; !interrupted; ++round) {
     auto step =
       run_step(system, what.predictors, questions, {100, 5, round}, interrupted, [](double) {});
-    bad += step.wrong + step.missing;
+    for (auto field : {&step_result::served, &step_result::wrong, &step_result::refused,
+                       &step_result::failed, &step_result::missing})
+      total.*field += step.*field;
   }
-  return bad;
+  fmt::print("served {} requests; {} wrong, {} refused, {} failed, {} missing\n", total.served,
+             total.wrong, total.refused, total.failed, total.missing);
+  return total;
 }
 
 void publish(const comparison& result, const settings& chosen) {
@@ -93,7 +106,7 @@ void publish(const comparison& result, const settings& chosen) {
 int verdict(std::uint64_t wrong, std::uint64_t missing) {
   if (wrong + missing == 0) return exit_ok;
   fmt::print(stderr, "demo: {} replies were wrong and {} missing\n", wrong, missing);
-  return exit_bad_replies;
+  return exit_failed;
 }
 
 int say_interrupted(const progress& display) {
@@ -111,7 +124,8 @@ int run(const settings& chosen) {
   comparison result{.workers = workers,
                     .max_batch_items = opts.max_batch_items,
                     .max_delay_ms = 1e3 * batcher::to_seconds(opts.max_delay),
-                    .seconds_per_step = chosen.seconds};
+                    .seconds_per_step = chosen.seconds,
+                    .machine = describe_machine(workers)};
 
   batcher::actors::system_config<caf::id_block::demo> cfg;
   batcher::actors::compat::set_policy(cfg, "sharing"); // lower latency than the default
@@ -130,8 +144,8 @@ int run(const settings& chosen) {
   run_side(system, batched, questions, chosen.seconds, interrupted, display, result.batched);
   if (interrupted) return say_interrupted(display);
   publish(result, chosen);
-  auto bad_later = chosen.serve ? serve(system, batched, questions) : 0;
-  return verdict(result.replies_wrong(), result.replies_missing() + bad_later);
+  auto later = chosen.serve ? serve(system, batched, questions) : step_result{};
+  return verdict(result.replies_wrong() + later.wrong, result.replies_missing() + later.missing);
 }
 
 } // namespace
@@ -144,6 +158,6 @@ int main(int argc, char** argv) {
     return run(chosen);
   } catch (const std::exception& why) {
     fmt::print(stderr, "demo: {}\n", why.what());
-    return exit_bad_replies;
+    return exit_failed;
   }
 }

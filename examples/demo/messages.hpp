@@ -25,7 +25,8 @@ using examples::row;
 inline constexpr auto model_file = BATCHER_EXAMPLE_MODEL_DIR "/diabetes.pt";
 inline constexpr auto rows_file = BATCHER_EXAMPLE_MODEL_DIR "/diabetes.csv";
 
-/// Answers a row with a prediction. The clients hold nothing else, so they cannot tell the sides apart.
+/// Answers a row with a prediction. The clients hold nothing else, so they cannot tell the sides
+/// apart.
 using predictor = batcher::actors::plain_handle<row, double>;
 
 } // namespace demo

@@ -17,8 +17,9 @@ constexpr auto about =
   "Serves a trained model without and with batching, at rising request rates, and compares.";
 
 constexpr auto footer =
-  "Exit code: 0 all is well, 1 a reply was wrong or missing, 2 a mistake in the "
-  "options, 130 or 143 ended by Ctrl-C or SIGTERM before the comparison was done.";
+  "Exit code: 0 all is well, 1 a reply was wrong or missing, or the demo could not run, "
+  "2 a mistake in the options, 130 or 143 ended by Ctrl-C or SIGTERM before the comparison was "
+  "done.";
 
 // CLI11's own range check lets NaN pass.
 std::string check_seconds(const std::string& text) {
@@ -43,7 +44,7 @@ settings parse_command_line(int argc, const char* const* argv) {
   app.footer(footer);
   app
     .add_option("--seconds", result.seconds,
-                "Length of a step; less than 1 is too short for good figures")
+                "Length of a step, 0.2 to 600; less than 1 is too short for good figures")
     ->check(check_seconds)
     ->capture_default_str();
   app.add_option("--json", result.json_file, "Write the figures to this file")

@@ -11,7 +11,7 @@ namespace demo {
 
 /// Exit codes, as `--help` explains them.
 inline constexpr int exit_ok = 0;
-inline constexpr int exit_bad_replies = 1;
+inline constexpr int exit_failed = 1;
 inline constexpr int exit_bad_options = 2;
 inline constexpr int exit_signal = 128; // plus the signal's number
 
@@ -23,8 +23,8 @@ struct settings {
   bool serve = false;
 };
 
-/// Reads the command line. Where there is nothing to run, after `--help` or because of a mistake, it
-/// prints what there is to say and ends the program.
+/// Reads the command line. Where there is nothing to run, after `--help` or because of a mistake,
+/// it prints what there is to say and ends the program.
 [[nodiscard]] settings parse_command_line(int argc, const char* const* argv);
 
 } // namespace demo

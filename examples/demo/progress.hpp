@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What is on the screen while the demo runs: one line per finished step, and on a terminal a bar below
-// them. Where the output is no terminal there are only the lines.
+// What is on the screen while the demo runs: one line per finished step, and on a terminal a bar
+// below them. Where the output is no terminal there are only the lines.
 
 #pragma once
 

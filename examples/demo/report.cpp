@@ -5,6 +5,7 @@
 #include "demo/report.hpp"
 
 #include "demo/chart.hpp"
+#include "demo/markup.hpp"
 
 #include <fmt/format.h>
 
@@ -23,21 +24,27 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.1rem; margin: 2.
 p { margin: .5rem 0; } .soft, figcaption { color: var(--soft); font-size: .9rem; }
 .cards { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0; }
 .card { flex: 1 1 11rem; background: var(--card); border-radius: .5rem; padding: .75rem 1rem; }
-.card b { display: block; font-size: 1.7rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
-.key { display: inline-block; width: .8rem; height: .8rem; border-radius: 50%; margin-right: .4rem; }
+.card b { display: block; font-size: 1.7rem; line-height: 1.25;
+  font-variant-numeric: tabular-nums; }
+.key { display: inline-block; width: .8rem; height: .8rem; border-radius: 50%;
+  margin-right: .4rem; }
 .key.ratio { display: none; }
 .key.unbatched { background: var(--unbatched); } .key.batched { background: var(--batched); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .88rem; }
-th, td { padding: .3rem .5rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { color: var(--soft); font-weight: 600; vertical-align: bottom; } tbody tr { border-top: 1px solid var(--rule); }
-th:first-child, td:first-child { text-align: left; } tr.best { font-weight: 700; } tr.bad { color: var(--soft); }
+th, td { padding: .3rem .5rem; text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+tbody tr { border-top: 1px solid var(--rule); }
+th:first-child, td:first-child { text-align: left; }
+tr.best { font-weight: 700; } tr.bad { color: var(--soft); }
 figure { margin: 0; } svg { display: block; width: 100%; height: auto; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft); } svg .label { font-size: 13px; }
 .grid { stroke: var(--rule); } .axis { stroke: var(--soft); }
 .guide { stroke: var(--soft); stroke-dasharray: 5 4; }
 g.unbatched { stroke: var(--unbatched); fill: var(--unbatched); }
 g.batched { stroke: var(--batched); fill: var(--batched); }
-polyline { fill: none; stroke-width: 2; } circle { stroke-width: 2; } circle.hollow { fill: var(--ground); }
+polyline { fill: none; stroke-width: 2; } circle { stroke-width: 2; }
+circle.hollow { fill: var(--ground); }
 )";
 
 constexpr auto legend = "<p class=\"soft\"><span class=\"key unbatched\"></span>unbatched &#160; "
@@ -48,12 +55,14 @@ using figure = double (*)(const step_result&);
 
 chart_series points_of(const side_result& side, figure y) {
   chart_series result{.css_class = side.name};
-  for (const auto& step : side.steps) {
+  for (std::size_t i = 0; i < side.steps.size(); ++i) {
+    const auto& step = side.steps[i];
     if (y(step) <= 0) continue; // a logarithmic axis has no place for it
-    auto hint = fmt::format(
-      "{}: {:.0f} offered, {:.0f} served per second, p95 {:.1f} ms, batch {:.1f}", side.name,
-      step.offered_per_second, step.served_per_second, step.p95_ms, step.mean_batch_items);
-    result.points.push_back({step.offered_per_second, y(step), is_good(step), hint});
+    auto hint = fmt::format("{}: {} offered, {} served per second, p95 {:.1f} ms, batch {:.1f}",
+                            side.name, grouped(step.offered_per_second),
+                            grouped(step.served_per_second), step.p95_ms, step.mean_batch_items);
+    result.points.push_back(
+      {step.offered_per_second, y(step), is_good(step), side.is_last_try(i), hint});
   }
   return result;
 }
@@ -76,7 +85,8 @@ std::string charts(const comparison& result) {
   auto served =
     make("Served", "served, requests per second", [](auto& x) { return x.served_per_second; });
   served.has_diagonal = true;
-  auto batch = make("Batch size", "mean batch, items", [](auto& x) { return x.mean_batch_items; });
+  auto batch =
+    make("Items per batch", "mean batch, items", [](auto& x) { return x.mean_batch_items; });
   return with_caption(latency,
                       "Counted from the instant at which a request was due. Both scales are "
                       "logarithmic.")
@@ -88,10 +98,11 @@ std::string row_of(const side_result& side, std::size_t i) {
   const auto& x = side.steps[i];
   auto css_class = &x == side.sustained() ? "best" : is_good(x) ? "good" : "bad";
   return fmt::format(
-    "<tr class=\"{}\"><td><span class=\"key {}\"></span>{}</td><td>{:.0f}</td><td>{:.0f}</td>"
+    "<tr class=\"{}\"><td><span class=\"key {}\"></span>{}</td><td>{}</td><td>{}</td>"
     "<td>{:.1f}</td><td>{:.1f}</td><td>{:.1f}</td><td>{:.1f}</td><td>{}</td><td>{}</td></tr>\n",
-    css_class, side.name, side.name, x.offered_per_second, x.served_per_second, x.p50_ms, x.p95_ms,
-    x.p99_ms, x.mean_batch_items, x.refused, x.failed);
+    css_class, side.name, side.name, grouped(x.offered_per_second), grouped(x.served_per_second),
+    x.p50_ms, x.p95_ms, x.p99_ms, x.mean_batch_items, grouped(static_cast<double>(x.refused)),
+    grouped(static_cast<double>(x.failed)));
 }
 
 std::string table(const comparison& result) {
@@ -103,7 +114,7 @@ std::string table(const comparison& result) {
     for (std::size_t i = 0; i < side->steps.size(); ++i) html += row_of(*side, i);
   return html + "</tbody></table></div>\n"
          + fmt::format("<p class=\"soft\">Bold: the highest sustained rate, that is, {}.</p>\n",
-                       escape(std::string{sustained_rule}));
+                       escape(sustained_rule));
 }
 
 std::string card(std::string_view name, const std::string& value, std::string_view what) {
@@ -113,9 +124,7 @@ std::string card(std::string_view name, const std::string& value, std::string_vi
 }
 
 std::string cards(const comparison& result) {
-  auto rate = [](const side_result& side) {
-    return fmt::format("{:.0f}", side.sustained_per_second());
-  };
+  auto rate = [](const side_result& side) { return grouped(side.sustained_per_second()); };
   auto ratio =
     result.ratio() > 0 ? fmt::format("{:.1f} times", result.ratio()) : std::string{"none"};
   return "<div class=\"cards\">\n"
@@ -128,10 +137,11 @@ std::string cards(const comparison& result) {
 
 std::string to_html(const comparison& result) {
   auto how = fmt::format(
-    "The same model, {} workers on each side, steps of {:g} s with Poisson arrivals. The batcher "
-    "closes a batch at {} items or {:g} ms. Wrong replies: {}, missing: {}.",
+    "The model: a TorchScript network with 10 inputs and 49 hidden layers of 64, the same on both "
+    "sides, with {} workers each. The load: steps of {:g} s with Poisson arrivals. The batcher "
+    "closes a batch at {} items or {:g} ms. The machine: {}. Wrong replies: {}, missing: {}.",
     result.workers, result.seconds_per_step, result.max_batch_items, result.max_delay_ms,
-    result.replies_wrong(), result.replies_missing());
+    escape(result.machine), result.replies_wrong(), result.replies_missing());
   return fmt::format(
     "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
     "<meta charset=\"utf-8\"/>\n"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The two sides of the comparison: the same model, the same number of workers on threads of their own,
-// the same message. Without batching each worker is a plain actor that predicts row by row; with it, a
-// batcher stands in front of its workers.
+// The two sides of the comparison: the same model, the same number of workers on threads of their
+// own, the same message. Without batching each worker is a plain actor that predicts row by row;
+// with it, a batcher stands in front of its workers.
 
 #pragma once
 

@@ -57,7 +57,7 @@ std::string summary(const comparison& result) {
   else
     text +=
       "\n  no ratio: a side sustained none of its rates (is the machine busy, or a step short?)\n";
-  text += fmt::format("\n  sustained: {}\n", sustained_rule);
+  text += fmt::format("\nsustained: {}\n", sustained_rule);
   return text;
 }
 

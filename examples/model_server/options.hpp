@@ -26,7 +26,7 @@ struct settings {
   std::string model_file = BATCHER_EXAMPLE_MODEL_DIR "/diabetes.pt";
   std::chrono::seconds drain_timeout{10};
 
-  /// The batcher of /optimized_predict. That of /predict differs in the size of its batches only.
+  /// The batcher of /optimized_predict. `without_batching` makes that of /predict of it.
   batcher::options batching = {
     .name = "optimized_predict",
     .max_batch_items = 128,

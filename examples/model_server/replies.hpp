@@ -14,7 +14,7 @@ namespace model_server {
 /// What happens to the connection once the response is on its way.
 enum class afterwards { keep_alive, close };
 
-/// 200 with a text that is no JSON.
+/// 200 with a text as it is, in the type that is named.
 void reply_text(restinio::request_t& request, afterwards then, std::string text,
                 std::string_view content_type);
 

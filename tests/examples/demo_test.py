@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs the demo as a user would: demo_test.py DEMO
 
-Checks what it writes, serves and says, and how it ends: the figures add up, the report is one well-formed file that
-needs nothing else, /metrics answers while it runs, Ctrl-C ends it, mistakes in the options are refused. How fast the
-machine is, and so the ratio, is not checked: the steps are too short for that, and tests run beside each other.
+Checks what it writes, serves and says, and how it ends: the figures add up, the report is one
+well-formed file that needs nothing else, /metrics answers while it runs, Ctrl-C ends it, mistakes
+in the options are refused. How fast the machine is, and so the ratio, is not checked: the steps are
+too short for that, and tests run beside each other.
 
 Every process that it starts is ended by its id.
 """
@@ -30,7 +31,8 @@ SVG = "{http://www.w3.org/1999/xhtml}svg"
 
 
 def run(*options, folder):
-    return subprocess.run([DEMO, *options], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    return subprocess.run(
+        [DEMO, *options], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
 class Running:
@@ -38,7 +40,8 @@ class Running:
 
     def __init__(self, *options, folder, terminal=False):
         ours, theirs = pty.openpty() if terminal else os.pipe()
-        self.process = subprocess.Popen([DEMO, *options], cwd=folder, stdout=theirs, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(
+            [DEMO, *options], cwd=folder, stdout=theirs, stderr=subprocess.STDOUT)
         os.close(theirs)
         self.output = ours
         self.text = ""
@@ -83,7 +86,8 @@ class WholeRun(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.folder.name)
-        cls.ended = run("--seconds", "0.2", "--port", "0", "--json", "out.json", "--html", "out.html", folder=folder)
+        cls.ended = run("--seconds", "0.2", "--port", "0", "--json", "out.json",
+                        "--html", "out.html", folder=folder)
         cls.figures = json.loads((folder / "out.json").read_text())
         cls.page = (folder / "out.html").read_text()
 
@@ -120,7 +124,8 @@ class WholeRun(unittest.TestCase):
             self.assertLessEqual(x["served_per_second"], x["offered_per_second"] * 1.0001, side)
             self.assertLessEqual(x["p50_ms"], x["p95_ms"], side)
             self.assertLessEqual(x["p95_ms"], x["p99_ms"], side)
-            self.assertLess(abs(x["offered"] / (x["rate"] * 0.2) - 1), 0.5, "Poisson arrivals at the rate")
+            off_by = abs(x["offered"] / (x["rate"] * 0.2) - 1)
+            self.assertLess(off_by, 0.5, "Poisson arrivals at the rate")
 
     def test_only_the_batched_side_batches(self):
         for side, x in self.steps():
@@ -132,12 +137,14 @@ class WholeRun(unittest.TestCase):
 
     def test_good_means_what_it_says(self):
         for side, x in self.steps():
-            in_full = x["served"] == x["offered"] and x["served_per_second"] >= 0.98 * x["offered_per_second"]
-            self.assertEqual(x["good"], in_full and x["p95_ms"] < 50, (side, x))
+            in_full = x["served"] == x["offered"]
+            in_time = x["served_per_second"] >= 0.98 * x["offered_per_second"] and x["p95_ms"] < 50
+            self.assertEqual(x["good"], in_full and in_time, (side, x))
 
     def test_the_sustained_rate_is_that_of_a_good_step_above_which_one_failed(self):
         for side in ("unbatched", "batched"):
-            sustained, steps = self.figures[side]["sustained_per_second"], self.figures[side]["steps"]
+            sustained = self.figures[side]["sustained_per_second"]
+            steps = self.figures[side]["steps"]
             if sustained:
                 counted = [x for x in steps if x["good"] and x["served_per_second"] == sustained]
                 self.assertEqual(len(counted), 1)
@@ -147,7 +154,8 @@ class WholeRun(unittest.TestCase):
                 self.assertFalse(steps[0]["good"])
 
     def test_the_ratio_is_the_ratio(self):
-        before, after = (self.figures[side]["sustained_per_second"] for side in ("unbatched", "batched"))
+        before, after = (
+            self.figures[side]["sustained_per_second"] for side in ("unbatched", "batched"))
         self.assertAlmostEqual(self.figures["ratio"], after / before if before else 0)
 
     def test_the_report_is_well_formed_and_has_its_charts(self):
@@ -155,9 +163,22 @@ class WholeRun(unittest.TestCase):
         charts = list(root.iter(SVG))
         self.assertEqual(len(charts), 3)
         for chart in charts:
-            self.assertEqual(len(list(chart.iter(SVG.replace("svg", "polyline")))), 2)
-        places = [x.get(name) for x in root.iter() for name in ("cx", "cy", "x1", "y1") if x.get(name)]
+            points = list(chart.iter(SVG.replace("svg", "circle")))
+            self.assertEqual(len(points), len(list(self.steps())))
+            lines = list(chart.iter(SVG.replace("svg", "polyline")))
+            # Of a rate that was tried again, the line goes through the last try only.
+            self.assertEqual([len(line.get("points").split()) for line in lines],
+                             [len({x["rate"] for x in self.figures[side]["steps"]})
+                              for side in ("unbatched", "batched")])
+        names = ("cx", "cy", "x1", "y1")
+        places = [x.get(name) for x in root.iter() for name in names if x.get(name)]
         self.assertTrue(all(0 <= float(x) <= 700 for x in places), "a point lies outside its chart")
+
+    def test_the_report_names_the_model_and_the_machine(self):
+        text = "".join(xml.etree.ElementTree.fromstring(self.page).itertext())
+        self.assertIn("TorchScript", text)
+        self.assertIn(f"{self.figures['workers']} core", self.figures["machine"])
+        self.assertIn(self.figures["machine"], text)
 
     def test_the_report_needs_nothing_else(self):
         without_names = self.page.replace('xmlns="http://www.w3.org/1999/xhtml"', "")
@@ -168,6 +189,7 @@ class WholeRun(unittest.TestCase):
         lines = re.findall(r"^(?:un)?batched +\d+ +\d+ +[\d.]+ ", self.ended.stdout, re.MULTILINE)
         self.assertEqual(len(lines), len(list(self.steps())))
         self.assertNotRegex(self.ended.stdout, r"[\r\x1b]")
+        self.assertLessEqual(max(map(len, self.ended.stdout.splitlines())), 90)
         self.assertIn("report: out.html", self.ended.stdout)
 
 
@@ -180,7 +202,8 @@ class Endings(unittest.TestCase):
         return os.listdir(self.folder.name)
 
     def test_ctrl_c_in_the_middle_of_a_step_ends_it_at_once(self):
-        with Running("--seconds", "60", "--port", "0", "--json", "x", folder=self.folder.name) as demo:
+        with Running("--seconds", "60", "--port", "0", "--json", "x",
+                     folder=self.folder.name) as demo:
             url = demo.read_until(r"metrics: (\S+)\n")[1]
             demo.read_until("p99")
             self.assertIn("# TYPE", urllib.request.urlopen(url, timeout=10).read().decode())
@@ -199,7 +222,8 @@ class Endings(unittest.TestCase):
                 self.assertLess(seconds, 10)
 
     def test_a_terminal_gets_a_progress_bar(self):
-        with Running("--seconds", "5", "--port", "0", folder=self.folder.name, terminal=True) as demo:
+        with Running("--seconds", "5", "--port", "0",
+                     folder=self.folder.name, terminal=True) as demo:
             demo.read_until(r"\r\x1b\[2K  \[#*\.+\] +\d+ %  unbatched")
             self.assertEqual(demo.end()[0], INTERRUPTED)
 
@@ -215,11 +239,14 @@ class Endings(unittest.TestCase):
                 self.assertLess(time.monotonic(), deadline, "no load while serving")
             code, seconds = demo.end(signal.SIGTERM)
             self.assertEqual(code, 0, demo.text)
+            self.assertRegex(demo.text,
+                             r"served \d+ requests; 0 wrong, 0 refused, 0 failed, 0 missing")
             self.assertLess(seconds, 10)
 
     def requests_at(self, url):
         text = urllib.request.urlopen(url, timeout=10).read().decode()
-        return float(re.search(r'^batcher_requests_total\{batcher="diabetes"\} (\S+)', text, re.MULTILINE)[1])
+        sample = r'^batcher_requests_total\{batcher="diabetes"\} (\S+)'
+        return float(re.search(sample, text, re.MULTILINE)[1])
 
     def test_a_port_in_use_is_replaced_by_a_free_one(self):
         with Running("--seconds", "60", "--port", "0", folder=self.folder.name) as first:

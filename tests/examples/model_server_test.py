@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Speaks HTTP with the real model server, on loopback and a free port: model_server_test.py <model_server>"""
+"""Speaks HTTP with the real model server, on loopback and a free port.
+
+model_server_test.py <model_server>
+"""
 
 import contextlib
 import csv
@@ -91,8 +94,9 @@ class AnswersTest(ServerTest):
                   json.dumps({"row": [0] * 10}), "[" * 60_000, "[[" + ",".join(good) + "]]",
                   "[" + ",".join(good) + "] x", "[" + ",".join(good) + ",]"]
         bodies += [f"[{','.join(good[:n])}]" for n in (1, 9)] + [f"[{','.join(good)},1]"]
-        odd = ["NaN", "nan", "Infinity", "-Infinity", "inf", "1e39", "-1e39", "1e400", "-1e999", '"1"', "null",
-               "true", "[1]", "{}", "+1", "01", ".5", "1.", "0x10", "1e", "--1", "", "1 2"]
+        odd = ["NaN", "nan", "Infinity", "-Infinity", "inf", "1e39", "-1e39", "1e400", "-1e999",
+               '"1"', "null", "true", "[1]", "{}", "+1", "01", ".5", "1.", "0x10", "1e", "--1", "",
+               "1 2"]
         bodies += [f"[{','.join([*good[:9], number])}]" for number in odd]
         for path in ENDPOINTS:
             for body in [*(text.encode() for text in bodies), b"\xff\xfe", b'["\xff"]', b"\x00"]:
@@ -115,8 +119,8 @@ class AnswersTest(ServerTest):
                     self.assertTrue(connection.is_closed())
 
     def test_a_client_that_asks_first_gets_413_before_it_sends_the_body(self):
-        self.connection.send(b"POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: 99999999999\r\n"
-                             b"Expect: 100-continue\r\n\r\n")
+        self.connection.send(b"POST /predict HTTP/1.1\r\nHost: test\r\n"
+                             b"Content-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n")
         self.assertEqual(self.connection.read().status, 413)
         self.assertTrue(self.connection.is_closed())
 
@@ -219,8 +223,9 @@ class LimitsTest(ServerTest):
 
 
 class EndTest(ServerTest):
-    def test_thousands_of_open_requests_need_few_threads_and_are_answered_when_the_server_ends(self):
-        server = self.start("--when-idle", "fill", "--max-delay-us", "600000000", "--max-batch-items", "5000")
+    def test_thousands_of_open_requests_need_few_threads_and_are_answered_at_the_end(self):
+        server = self.start("--when-idle", "fill", "--max-delay-us", "600000000",
+                            "--max-batch-items", "5000")
         alone = self.connect(server).ask("/predict", ROWS[0]).json()
         lines = [self.connect(server) for _ in range(MANY)]
         for line in lines:
@@ -258,7 +263,8 @@ class EndTest(ServerTest):
             Connection(server)
 
     def test_pipelined_requests_that_came_in_before_the_end_all_get_their_numbers(self):
-        server = self.start("--when-idle", "fill", "--max-delay-us", "600000000", "--max-batch-items", "5000")
+        server = self.start("--when-idle", "fill", "--max-delay-us", "600000000",
+                            "--max-batch-items", "5000")
         lines = [self.connect(server) for _ in range(4)]
         for line in lines:
             line.send(b"".join(as_request("/optimized_predict", row) for row in ROWS[:16]))
@@ -289,12 +295,14 @@ class EndTest(ServerTest):
 
 class CommandLineTest(ServerTest):
     def run_server(self, *options):
-        done = subprocess.run([SERVER, *options], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([SERVER, *options], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
         return done.returncode, done.stderr
 
     def test_a_bad_value_ends_it_with_2_and_names_the_option(self):
-        for option, value in {"--port": "70000", "--bind": "nowhere", "--threads": "0", "--workers": "many",
-                              "--when-idle": "maybe", "--model": "/no/such/file", "--drain-timeout": "-1",
+        for option, value in {"--port": "70000", "--bind": "nowhere", "--threads": "0",
+                              "--workers": "many", "--when-idle": "maybe",
+                              "--model": "/no/such/file", "--drain-timeout": "-1",
                               "--max-body-bytes": "0", "--max-delay-us": "soon"}.items():
             with self.subTest(option):
                 code, errors = self.run_server(option, value)
@@ -302,7 +310,8 @@ class CommandLineTest(ServerTest):
                 self.assertIn(option, errors)
 
     def test_every_problem_of_the_batching_is_named(self):
-        code, errors = self.run_server("--workers", "0", "--max-batch-items", "0", "--max-queue-items", "0")
+        code, errors = self.run_server("--workers", "0", "--max-batch-items", "0",
+                                       "--max-queue-items", "0")
         self.assertEqual(code, 2)
         for name in ("workers", "max_batch_items", "max_queue_items"):
             self.assertIn(name, errors)
@@ -320,7 +329,8 @@ class CommandLineTest(ServerTest):
         self.assertIn("diabetes.csv", errors)
 
     def test_help_names_the_endpoints(self):
-        done = subprocess.run([SERVER, "--help"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([SERVER, "--help"], capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
         self.assertEqual(done.returncode, 0)
         self.assertIn("/optimized_predict", done.stdout)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Starts a model server on loopback and a free port, and speaks HTTP with it.
 
-Why no HTTP client of the library: the tests write requests and read answers in any order, and odd ones too.
-Every server has few file descriptors at its start, so that each test also shows that it takes what it may have.
+Why no HTTP client of the library: the tests write requests and read answers in any order, and odd
+ones too. Every server has few file descriptors at its start, so that each test also shows that it
+takes what it may have.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ PATIENCE = 60  # seconds until something that should happen is given up
 
 def as_request(path, body, method="POST"):
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return f"{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    head = f"{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 class Answer:
@@ -80,12 +82,12 @@ class _Unclosed:
 
 class Server:
     def __init__(self, program, *options, files=(256, None)):
-        """`files` are the soft and the hard limit of open files; None: as many as the test may have."""
+        """`files`: soft and hard limit of open files; None: as many as the test may have."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         limit = (files[0], files[1] or hard)
         self.process = subprocess.Popen(
-            [program, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+            [program, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
         self.url = self.process.stdout.readline().split()[-1]
         self.port = int(self.url.rsplit(":", 1)[1])
 
@@ -110,6 +112,6 @@ class Server:
 
     def wait_for_metric(self, wanted, name, **labels):
         give_up = time.monotonic() + PATIENCE
-        while self.metric(name, **labels) != wanted:
-            assert time.monotonic() < give_up, f"{name} is {self.metric(name, **labels)}, not {wanted}"
+        while (now := self.metric(name, **labels)) != wanted:
+            assert time.monotonic() < give_up, f"{name} is {now}, not {wanted}"
             time.sleep(0.02)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Reads the examples' model out of its TorchScript file and computes it in plain Python.
 
-Why: a second opinion on what the server answers, which shares no code with it and needs no LibTorch.
-What it does not do: run TorchScript. It knows that the model is dense layers with ReLU between them.
+Why: a second opinion on what the server answers, which shares no code with it and needs no
+LibTorch. What it does not do: run TorchScript. It knows that the model is dense layers with ReLU
+between them.
 """
 
 import collections
@@ -60,7 +61,8 @@ class Network:
     def predict(self, row):
         values = row
         for depth, (bias, columns) in enumerate(self.layers):
-            values = [b + sum(x * w for x, w in zip(values, column)) for b, column in zip(bias, columns)]
+            values = [b + sum(x * w for x, w in zip(values, column))
+                      for b, column in zip(bias, columns)]
             if depth < len(self.layers) - 1:
                 values = [max(0.0, x) for x in values]
         (result,) = values
