@@ -20,7 +20,8 @@ namespace batcher::actors {
 /// the batcher: with the response, or with the error that an actor would have received, where CAF's
 /// own `sec::request_receiver_down` becomes `errc::shut_down`. The call comes from the batcher's
 /// thread (or, if the batcher ends, from whichever thread ends it): it must be short, must not
-/// block and must not throw. May be called from any thread.
+/// block, must not throw and must not ask again. It may come before `ask` returns, so hold no lock
+/// across `ask` that it takes. An empty callback ends the program. May be called from any thread.
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>
 void ask(const Handle& batcher, request_of<Handle> request, F on_reply) {

@@ -29,8 +29,10 @@ template <any_batcher_handle Handle>
 }
 
 /// Refuses new requests, waits until those the batcher has are answered, at most for `timeout`, and
-/// returns how many ran into the timeout and were answered with `errc::shut_down`. The workers are
-/// gone afterwards. Returns 0 for a batcher that has ended.
+/// returns how many were not finished and were answered with an error instead, over its whole life.
+/// The workers are told to end, but one may still be inside its function, or run batches that it
+/// holds already: what the function refers to must live as long as the actor system. Returns 0 for a
+/// batcher that has ended. Precondition: the handle is not empty.
 template <any_batcher_handle Handle>
 std::uint64_t drain(const Handle& batcher, duration timeout) {
   return detail::drain(batcher.home_system(), caf::actor_cast<caf::actor>(batcher), timeout);
