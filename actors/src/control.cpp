@@ -9,28 +9,29 @@ namespace batcher::actors::detail {
 
 namespace {
 
-template <class Result, class... Ts>
-Result ask_or(Result otherwise, caf::actor_system& system, const caf::actor& batcher, Ts... xs) {
-  caf::scoped_actor self{system};
-  auto answer = otherwise;
-  compat::request(self.ptr(), batcher, xs...)
-    .receive([&](Result result) { answer = result; }, [](const caf::error&) {});
-  return answer;
-}
+void ignore(const caf::error&) {}
 
 } // namespace
 
 bool is_running(caf::actor_system& system, const caf::actor& batcher) {
-  return ask_or(false, system, batcher, is_running_atom_v);
+  caf::scoped_actor self{system};
+  auto answer = false;
+  compat::urgent_request(self.ptr(), batcher, is_running_atom_v)
+    .receive([&](bool running) { answer = running; }, ignore);
+  return answer;
 }
 
 std::uint64_t drain(caf::actor_system& system, const caf::actor& batcher, duration timeout) {
-  return ask_or(std::uint64_t{0}, system, batcher, drain_atom_v, caf::timespan{timeout});
+  caf::scoped_actor self{system};
+  std::uint64_t answer = 0;
+  compat::request(self.ptr(), batcher, drain_atom_v, caf::timespan{timeout})
+    .receive([&](std::uint64_t unfinished) { answer = unfinished; }, ignore);
+  return answer;
 }
 
 void stop(caf::actor_system& system, const caf::actor& batcher) {
   caf::scoped_actor self{system};
-  compat::request(self.ptr(), batcher, stop_atom_v).receive([] {}, [](const caf::error&) {});
+  compat::urgent_request(self.ptr(), batcher, stop_atom_v).receive([] {}, ignore);
 }
 
 } // namespace batcher::actors::detail

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The check that comes before a batcher.
+// The checks that come before a batcher and its workers.
 
 #include "batcher/actors/spawn.hpp"
+
+#include <thread>
 
 namespace batcher::actors {
 
@@ -12,6 +14,10 @@ void require_valid(const options& opts) {
   std::string text = "invalid options for a batcher:";
   for (auto& problem : problems) text += "\n  " + problem;
   throw invalid_options{text};
+}
+
+void require_thread() {
+  std::thread{[] {}}.join();
 }
 
 } // namespace batcher::actors

@@ -4,6 +4,7 @@
 
 #include "batcher/options.hpp"
 
+#include <algorithm>
 #include <string_view>
 
 namespace batcher {
@@ -38,8 +39,8 @@ std::vector<std::string> validate(const options& opts) {
           std::to_string(opts.max_delay.count()) + " ns", "from 0 to 1 hour");
   require(opts.when_idle == when_idle::fill || opts.when_idle == when_idle::immediate, "when_idle",
           std::to_string(static_cast<int>(opts.when_idle)), "fill or immediate");
-  require(opts.max_queue_items >= 1 && opts.max_queue_items >= opts.max_batch_items,
-          "max_queue_items", std::to_string(opts.max_queue_items),
+  require(opts.max_queue_items >= std::max<std::size_t>(opts.max_batch_items, 1), "max_queue_items",
+          std::to_string(opts.max_queue_items),
           "1 or more and at least max_batch_items (" + std::to_string(opts.max_batch_items) + ")");
   require(opts.workers >= 1 && opts.workers <= most_workers, "workers",
           std::to_string(opts.workers), "from 1 to 4096");

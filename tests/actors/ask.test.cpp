@@ -36,6 +36,23 @@ TEST_CASE_METHOD(ask_fixture, "a callback is called with the response") {
   CHECK(answered.values == std::multimap<int, int>{{0, 0}, {1, 2}, {2, 4}});
 }
 
+TEST_CASE_METHOD(ask_fixture, "a callback need not be copyable") {
+  auto b = spawn_doubler({.when_idle = when_idle::immediate});
+  int answer = 0;
+  actors::ask(b, 21, [&, only_one = std::make_unique<int>(1)](caf::expected<int> y) {
+    answer = *y * *only_one;
+  });
+  time.run();
+  CHECK(answer == 42);
+}
+
+TEST_CASE_METHOD(ask_fixture, "an empty callback drops the reply") {
+  auto b = spawn_doubler({.when_idle = when_idle::immediate});
+  actors::ask(b, 21, std::function<void(caf::expected<int>)>{});
+  time.run();
+  CHECK(called == calls{{21}});
+}
+
 TEST_CASE_METHOD(ask_fixture, "a future becomes ready with the response or with the error") {
   auto b = spawn_held({.max_batch_items = 1});
   auto good = actors::ask(b, 21);
@@ -77,9 +94,12 @@ TEST_CASE_METHOD(ask_fixture, "a kill answers what is queued, in flight and stil
   CHECK(answered.failed_with(errc::shut_down) == 8);
 }
 
-TEST_CASE_METHOD(ask_fixture, "a batcher that has ended answers at once") {
+TEST_CASE_METHOD(ask_fixture, "a batcher that has ended answers at once, and an empty handle too") {
   auto b = spawn_held({});
-  exit(b, caf::exit_reason::kill);
+  if (GENERATE(true, false))
+    exit(b, caf::exit_reason::kill);
+  else
+    b = nullptr;
   ask_for(b, 0, 1);
   CHECK(answered.failed_with(errc::shut_down) == 1);
 }

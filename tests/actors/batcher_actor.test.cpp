@@ -10,6 +10,9 @@ using namespace batcher;
 using namespace batcher::tests;
 using namespace std::chrono_literals;
 
+// A batch function in the place of its factory is refused by name, not deep inside a template.
+static_assert(!actors::worker_factory<std::vector<int> (*)(batch), int, int>);
+
 namespace {
 
 std::vector<int> range(int from, int to) {
@@ -117,6 +120,14 @@ TEST_CASE_METHOD(actor_fixture, "an error given to one item reaches its caller a
   CHECK(text(answered.errors.begin()->second).find("no ones") != std::string::npos);
 }
 
+TEST_CASE_METHOD(actor_fixture, "an item's error without a code is still an error") {
+  auto b = spawn({.when_idle = when_idle::immediate}, [] {
+    return [](batch xs) { return std::vector<caf::expected<int>>(xs.size(), caf::error{}); };
+  });
+  request(b, 0, 1);
+  CHECK(answered.failed_with(errc::batch_failed) == 1);
+}
+
 TEST_CASE_METHOD(actor_fixture, "an exception fails its batch with its text and nothing else") {
   auto b = spawn({.max_batch_items = 2, .max_delay = 1ms}, [] {
     return [](batch xs) -> std::vector<int> {
@@ -215,6 +226,52 @@ TEST_CASE_METHOD(actor_fixture, "if every make_worker throws, callers are told w
   request(b, 0, 2);
   CHECK(answered.failed_with(errc::no_workers) == 2);
   CHECK(text(answered.errors.begin()->second).find("no such model file") != std::string::npos);
+}
+
+namespace {
+
+/// A worker factory that cannot be copied any more once `broken` is set.
+struct breakable_factory {
+  explicit breakable_factory(bool& is_broken) : broken{&is_broken} {}
+  breakable_factory(const breakable_factory& other) : broken{other.broken} {
+    if (*broken) throw std::runtime_error{"cannot be copied"};
+  }
+  auto operator()() const {
+    return [](batch xs) { return std::vector<int>{xs.begin(), xs.end()}; };
+  }
+  bool* broken;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(actor_fixture, "a make_worker that cannot be copied costs its worker") {
+  bool broken = false;
+  auto b = actors::spawn_batcher<int, int>(
+    time.system(), {.worker_execution = worker_execution::cooperative}, breakable_factory{broken});
+  broken = true;
+  request(b, 0, 1);
+  CHECK(answered.failed_with(errc::no_workers) == 1);
+  CHECK(text(answered.errors.begin()->second).find("cannot be copied") != std::string::npos);
+}
+
+TEST_CASE_METHOD(actor_fixture, "a worker that cannot be started is lost, and only that one") {
+  using actor_type = actors::batcher_actor<int, int>;
+  auto most = GENERATE(std::size_t{0}, std::size_t{1});
+  auto start = [&](actor_type* self, std::size_t number) -> actors::worker_handle {
+    if (number >= most) throw std::runtime_error{"no thread left"};
+    auto make = [] { return [](batch xs) { return std::vector<int>{xs.begin(), xs.end()}; }; };
+    auto* behavior = &actors::worker_actor<int, int, decltype(make)>;
+    return self->spawn(behavior, std::make_shared<const decltype(make)>(make), number);
+  };
+  handle b = time.system().spawn<actor_type>(
+    options{.when_idle = when_idle::immediate, .workers = 2}, std::move(start));
+  request(b, 0, 1);
+  if (most == 1) {
+    CHECK(answered.values.size() == 1);
+  } else {
+    CHECK(answered.failed_with(errc::no_workers) == 1);
+    CHECK(text(answered.errors.begin()->second).find("no thread left") != std::string::npos);
+  }
 }
 
 TEST_CASE_METHOD(actor_fixture, "requests wait for the first worker to be ready") {

@@ -37,11 +37,18 @@ struct real_fixture {
     });
   }
 
+  /// A value whose last copy, in a worker's function, tells that the worker is gone.
+  std::shared_ptr<void> at_end() {
+    return {nullptr, [this](void*) { worker_gone.count_down(); }};
+  }
+
   // Declared before the system: a worker may still hold them when a test returns.
   static constexpr std::size_t workers = 3;
   std::latch all_inside{workers};
   std::latch inside{1};
   std::latch go_on{1};
+  std::latch worker_gone{1};
+  std::atomic<int> calls = 0;
   actors::system_config<> config;
   caf::actor_system system{config};
 };
@@ -108,6 +115,36 @@ TEST_CASE_METHOD(real_fixture, "a stop answers what is queued and what runs") {
   CHECK(in_flight.get().error() == caf::make_error(errc::shut_down));
   CHECK(actors::ask(b, 2).get().error() == caf::make_error(errc::shut_down));
   go_on.count_down();
+}
+
+TEST_CASE_METHOD(real_fixture, "a worker leaves the batches of a stopped batcher alone") {
+  auto b =
+    actors::spawn_batcher<int, int>(system, {.max_batch_items = 1, .worker_credit = 3}, [this] {
+      return [this, end = at_end()](batch xs) {
+        ++calls;
+        inside.count_down();
+        go_on.wait();
+        return doubled(xs);
+      };
+    });
+  std::vector<std::future<caf::expected<int>>> answers;
+  for (int i = 0; i < 3; ++i) answers.push_back(actors::ask(b, i));
+  inside.wait();
+  if (GENERATE(true, false))
+    actors::stop(b);
+  else
+    CHECK(actors::drain(b, 0s) == 3);
+  for (auto& answer : answers) CHECK(answer.get().error() == caf::make_error(errc::shut_down));
+  go_on.count_down();
+  worker_gone.wait();
+  CHECK(calls == 1);
+}
+
+TEST_CASE_METHOD(real_fixture, "the control functions take an empty handle for an ended batcher") {
+  actors::batcher_handle<int, int> b;
+  CHECK_FALSE(actors::is_running(b));
+  CHECK(actors::drain(b, 1s) == 0);
+  actors::stop(b);
 }
 
 TEST_CASE_METHOD(real_fixture,

@@ -21,13 +21,23 @@ namespace batcher::actors {
 /// own `sec::request_receiver_down` becomes `errc::shut_down`. The call comes from the batcher's
 /// thread (or, if the batcher ends, from whichever thread ends it): it must be short, must not
 /// block, must not throw and must not ask again. It may come before `ask` returns, so hold no lock
-/// across `ask` that it takes. An empty callback ends the program. May be called from any thread.
+/// across `ask` that it takes. An empty `std::function` drops the reply. An empty handle answers
+/// with `errc::shut_down`. May be called from any thread.
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>
 void ask(const Handle& batcher, request_of<Handle> request, F on_reply) {
-  using external = external_request<request_of<Handle>, response_of<Handle>>;
-  auto outside = std::make_shared<external>(std::move(request), std::move(on_reply));
-  compat::anon_send(batcher, external_message{std::move(outside)});
+  using response = response_of<Handle>;
+  using external = external_request<request_of<Handle>, response>;
+  auto outside = [&] {
+    if constexpr (std::copy_constructible<F>) {
+      return std::make_shared<external>(std::move(request), std::move(on_reply));
+    } else {
+      auto shared = std::make_shared<F>(std::move(on_reply));
+      auto call = [shared](caf::expected<response> x) { (*shared)(std::move(x)); };
+      return std::make_shared<external>(std::move(request), std::move(call));
+    }
+  }();
+  if (batcher) compat::anon_send(batcher, external_message{std::move(outside)});
 }
 
 /// Sends a request and returns a future of the response or the error. It always becomes ready. May

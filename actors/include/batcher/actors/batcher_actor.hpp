@@ -37,7 +37,8 @@ public:
   using super = typename batcher_interface<Request, Response>::base;
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
 
-  /// Starts one worker; called once per worker with the batcher itself and the worker's number.
+  /// Starts one worker; called once per worker with the batcher itself and the worker's number. May
+  /// throw: that worker is lost.
   using start_worker = std::function<worker_handle(batcher_actor*, std::size_t)>;
 
   /// Precondition: `validate(opts)` is empty.
@@ -129,6 +130,7 @@ private:
 
   void dispatch(const typename batcher_core<item>::batch& due) {
     auto work = std::make_shared<job_type>();
+    running_.emplace(due.id, work);
     work->requests.reserve(due.items.size());
     for (auto& x : due.items) work->requests.push_back(std::move(x.request));
     // Urgent, so that under overload the results do not wait behind the requests that caused it.
@@ -138,6 +140,7 @@ private:
   }
 
   void finish(batch_id id, job_type& work) {
+    running_.erase(id);
     auto at = now();
     auto leaving = work.outcome == errc::none
                      ? core_.complete(at, id, work.report)
@@ -183,15 +186,17 @@ private:
                              [&](auto& entry) { return entry.second.address() == addr; });
       if (it != workers_.end()) lose_worker(it->first, why);
     };
+    std::optional<std::string> thrown;
     for (worker_id id = 0; id < core_.opts().workers; ++id) {
-      auto worker = start_worker_(this, id);
-      workers_.emplace(id, worker);
-      compat::monitor(this, worker, on_down);
-      compat::request(this, worker, start_atom_v)
+      thrown = text_of_exception([&] { workers_.emplace(id, start_worker_(this, id)); });
+      if (thrown) continue;
+      compat::monitor(this, workers_.at(id), on_down);
+      compat::request(this, workers_.at(id), start_atom_v)
         .then([this, id] { welcome_worker(id); },
               [this, id](const caf::error& why) { lose_worker(id, why); });
     }
     start_worker_ = nullptr;
+    if (workers_.empty()) close(errc::no_workers, "no worker could be started: " + *thrown);
   }
 
   void welcome_worker(worker_id id) {
@@ -220,6 +225,8 @@ private:
   void close(errc why, const std::string& text) {
     if (!closed_) closed_ = caf::make_error(why, text);
     answer_unfinished(core_.abandon(now(), why), text);
+    for (auto& [id, work] : running_) work->abandoned.store(true, std::memory_order_relaxed);
+    running_.clear();
     for (auto& [id, worker] : workers_)
       caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
     workers_.clear();
@@ -240,6 +247,7 @@ private:
   batcher_core<item> core_;
   start_worker start_worker_;
   std::unordered_map<worker_id, worker_handle> workers_;
+  std::unordered_map<batch_id, std::shared_ptr<job_base>> running_;
   std::vector<owned_promise> drains_;
   std::uint64_t unfinished_ = 0;
   // The refusals, made once: they are sent most often when there is least time to make them.

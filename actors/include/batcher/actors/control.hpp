@@ -22,26 +22,30 @@ void stop(caf::actor_system& system, const caf::actor& batcher);
 
 } // namespace detail
 
-/// Returns whether the batcher takes new requests. False also for one that has ended.
+/// Returns whether the batcher takes new requests. False also for one that has ended and for an
+/// empty handle. Overtakes requests.
 template <any_batcher_handle Handle>
 [[nodiscard]] bool is_running(const Handle& batcher) {
-  return detail::is_running(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+  return batcher && detail::is_running(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
 }
 
 /// Refuses new requests, waits until those the batcher has are answered, at most for `timeout`, and
 /// returns how many were not finished and were answered with an error instead, over its whole life.
-/// The workers are told to end, but one may still be inside its function, or run batches that it
-/// holds already: what the function refers to must live as long as the actor system. Returns 0 for a
-/// batcher that has ended. Precondition: the handle is not empty.
+/// The workers are told to end, but after a timeout one may still be inside its function: what that
+/// refers to must live as long as the actor system. Comes after the requests that the caller sent
+/// before. Returns 0 for a batcher that has ended and for an empty handle.
 template <any_batcher_handle Handle>
 std::uint64_t drain(const Handle& batcher, duration timeout) {
+  if (!batcher) return 0;
   return detail::drain(batcher.home_system(), caf::actor_cast<caf::actor>(batcher), timeout);
 }
 
 /// Answers everything that the batcher has with `errc::shut_down` and returns when that is done.
+/// Overtakes requests, which are answered in the same way when they are read. Workers as in `drain`;
+/// an empty handle is left alone.
 template <any_batcher_handle Handle>
 void stop(const Handle& batcher) {
-  detail::stop(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+  if (batcher) detail::stop(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
 }
 
 } // namespace batcher::actors

@@ -9,6 +9,7 @@
 #include "batcher/batch.hpp"
 #include "batcher/errc.hpp"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,8 +27,12 @@ BATCHER_INSPECT_ERROR_CODE(errc)
 namespace batcher::actors {
 
 /// What a worker is given to do and what came of it, in one object: the batcher fills in the
-/// requests, the worker everything else. Whoever holds the message may touch it, nobody else.
+/// requests, the worker everything else. Whoever holds the message may touch it, nobody else, but
+/// for `abandoned`.
 struct job_base {
+  /// Set by the batcher, from its own thread, when everybody in the batch has been answered: a
+  /// worker that has not begun with the job leaves it.
+  std::atomic<bool> abandoned = false;
   /// `none`, or why there are no results.
   errc outcome = errc::none;
   /// The exception's text if `outcome` is `batch_failed`.

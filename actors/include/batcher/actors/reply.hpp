@@ -61,16 +61,16 @@ public:
     : request_{std::move(request)}, on_reply_{std::move(on_reply)} {}
 
   ~external_request() override {
-    if (on_reply_) answer(caf::make_error(errc::shut_down, "the batcher has ended"));
+    answer(caf::make_error(errc::shut_down, "the batcher has ended"));
   }
 
   /// The request, to be moved from.
   Request& request() noexcept { return request_; }
 
-  /// Calls back. An exception thrown by the callback ends the program, as one thrown by a thread
-  /// does.
+  /// Calls back, if there is a callback. An exception thrown by it ends the program, as one thrown
+  /// by a thread does.
   void answer(caf::expected<Response> result) noexcept {
-    std::exchange(on_reply_, nullptr)(std::move(result));
+    if (auto on_reply = std::exchange(on_reply_, nullptr)) on_reply(std::move(result));
   }
 
 private:

@@ -9,12 +9,15 @@
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/messages.hpp"
 
-#include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <exception>
+#include <iterator>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -57,8 +60,9 @@ using function_of = decltype(make_batch_function(std::declval<Factory&>(), std::
 
 /// A callable that makes a batch function, given the number of its worker or nothing.
 template <class F, class Request, class Response>
-concept worker_factory =
-  std::copy_constructible<F> && batch_function<function_of<F>, Request, Response>;
+concept worker_factory = std::copy_constructible<F> &&(
+  std::invocable<F&, std::size_t> || std::invocable<F&>)&&batch_function<function_of<F>, Request,
+                                                                         Response>;
 
 /// Runs `call` and returns the text of what it throws, nothing if it returns.
 template <class F>
@@ -67,7 +71,8 @@ std::optional<std::string> text_of_exception(F call) {
     call();
     return std::nullopt;
   } catch (const std::exception& e) {
-    return e.what();
+    auto* text = e.what();
+    return text ? text : "an exception without a text";
   } catch (...) {
     return "an exception that is no std::exception";
   }
@@ -77,43 +82,57 @@ std::optional<std::string> text_of_exception(F call) {
 template <class F, class Request, class Response>
 void run_job(F& run, job<Request, Response>& work, caf::actor_clock& time) {
   auto begin = time.now();
+  auto stop_watch = [&] {
+    work.report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
+  };
   auto thrown = text_of_exception([&] {
     auto results = run(std::span<const Request>{work.requests});
+    stop_watch();
     if constexpr (std::is_same_v<decltype(results), std::vector<caf::expected<Response>>>)
       work.results = std::move(results);
     else
       work.results.assign(std::move_iterator{results.begin()}, std::move_iterator{results.end()});
   });
   if (thrown) {
+    stop_watch();
     work.outcome = errc::batch_failed;
     work.reason = std::move(*thrown);
   }
-  auto failed = std::count_if(work.results.begin(), work.results.end(), [](auto& r) { return !r; });
   work.report.results = work.results.size();
-  work.report.item_errors = static_cast<std::size_t>(failed);
-  work.report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
+  for (auto& result : work.results) {
+    if (result) continue;
+    ++work.report.item_errors;
+    // CAF takes an error without a code for success.
+    if (!result.error())
+      result = caf::make_error(errc::batch_failed, "the batch function returned an empty error");
+  }
 }
 
 template <class Factory>
 struct worker_state {
   static inline const char* name = "batcher.worker";
 
+  // The function may refer to what made it, so it goes first.
+  std::optional<Factory> factory;
   std::optional<function_of<Factory>> run;
 };
 
-/// The behavior of worker `number`. `factory` is called once, inside the worker.
+/// The behavior of worker `number`. `factory` is copied and called once, inside the worker.
 template <class Request, class Response, class Factory>
 worker_handle::behavior_type
-worker_actor(worker_handle::stateful_pointer<worker_state<Factory>> self, Factory factory,
-             std::size_t number) {
+worker_actor(worker_handle::stateful_pointer<worker_state<Factory>> self,
+             const std::shared_ptr<const Factory>& factory, std::size_t number) {
   return {
-    [self, factory, number](start_atom) mutable -> caf::result<void> {
-      auto thrown = text_of_exception(
-        [&] { compat::state(self).run.emplace(make_batch_function(factory, number)); });
+    [self, factory, number](start_atom) -> caf::result<void> {
+      auto thrown = text_of_exception([&] {
+        auto& own = compat::state(self);
+        own.run.emplace(make_batch_function(own.factory.emplace(*factory), number));
+      });
       if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
       return caf::unit;
     },
     [self](job_message& msg) {
+      if (msg.job->abandoned.load(std::memory_order_relaxed)) return;
       run_job(*compat::state(self).run, static_cast<job<Request, Response>&>(*msg.job),
               self->clock());
     },
