@@ -43,9 +43,10 @@ struct batch_record {
   duration executed = duration::zero();
 };
 
-/// Receives the events of the batchers that it is given to. `on_start` comes from the
-/// thread that makes the batcher, everything else from whichever thread runs it, and with several
-/// batchers from several threads at once: implementations synchronize. Calls must be short, since the batcher waits for them, and must not throw.
+/// Receives the events of the batchers that it is given to. `on_start` comes from the thread that
+/// makes the batcher, everything else from whichever thread runs it, and with several batchers from
+/// several threads at once: implementations synchronize. Calls must be short, since the batcher
+/// waits for them, and must not throw.
 class observer {
 public:
   observer() = default;

@@ -41,8 +41,8 @@ std::uint64_t drain(const Handle& batcher, duration timeout) {
 }
 
 /// Answers everything that the batcher has with `errc::shut_down` and returns when that is done.
-/// Overtakes requests, which are answered in the same way when they are read. Workers as in `drain`;
-/// an empty handle is left alone.
+/// Overtakes requests, which are answered in the same way when they are read. Workers as in
+/// `drain`; an empty handle is left alone.
 template <any_batcher_handle Handle>
 void stop(const Handle& batcher) {
   if (batcher) detail::stop(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
