@@ -34,4 +34,32 @@ void stop(caf::actor_system& system, const caf::actor& batcher) {
   compat::urgent_request(self.ptr(), batcher, stop_atom_v).receive([] {}, ignore);
 }
 
+void pause(caf::actor_system& system, const caf::actor& batcher) {
+  caf::scoped_actor self{system};
+  compat::urgent_request(self.ptr(), batcher, pause_atom_v).receive([] {}, ignore);
+}
+
+void resume(caf::actor_system& system, const caf::actor& batcher) {
+  caf::scoped_actor self{system};
+  compat::urgent_request(self.ptr(), batcher, resume_atom_v).receive([] {}, ignore);
+}
+
+void reconfigure(caf::actor_system& system, const caf::actor& batcher, options opts) {
+  if (auto problems = validate(opts); !problems.empty())
+    throw invalid_options{text_of_problems(problems)};
+  caf::scoped_actor self{system};
+  compat::urgent_request(self.ptr(), batcher,
+                         reconfigure_message{std::make_shared<const options>(std::move(opts))})
+    .receive([] {}, ignore);
+}
+
+batcher_stats stats(caf::actor_system& system, const caf::actor& batcher) {
+  caf::scoped_actor self{system};
+  batcher_stats answer;
+  answer.is_closed = true;
+  compat::urgent_request(self.ptr(), batcher, stats_atom_v)
+    .receive([&](const stats_message& msg) { answer = msg.stats; }, ignore);
+  return answer;
+}
+
 } // namespace batcher::actors::detail

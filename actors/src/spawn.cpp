@@ -8,12 +8,10 @@
 
 namespace batcher::actors {
 
-void require_valid(const options& opts) {
+void require_valid(const options& opts, std::vector<std::string> further_problems) {
   auto problems = validate(opts);
-  if (problems.empty()) return;
-  std::string text = "invalid options for a batcher:";
-  for (auto& problem : problems) text += "\n  " + problem;
-  throw invalid_options{text};
+  problems.insert(problems.end(), further_problems.begin(), further_problems.end());
+  if (!problems.empty()) throw invalid_options{text_of_problems(problems)};
 }
 
 void require_thread() {

@@ -16,6 +16,14 @@ std::string_view to_string(errc code) noexcept {
     case errc::worker_lost: return "worker_lost";
     case errc::batch_failed: return "batch_failed";
     case errc::result_count_mismatch: return "result_count_mismatch";
+    case errc::expired: return "expired";
+    case errc::cancelled: return "cancelled";
+    case errc::dropped: return "dropped";
+    case errc::too_costly: return "too_costly";
+    case errc::too_many_lanes: return "too_many_lanes";
+    case errc::batch_timeout: return "batch_timeout";
+    case errc::invalid_request: return "invalid_request";
+    case errc::invalid_options: return "invalid_options";
   }
   return "unknown";
 }

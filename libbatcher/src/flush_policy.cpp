@@ -5,13 +5,22 @@
 #include "batcher/flush_policy.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace batcher {
 
-flush_decision decide_flush(const queue_view& queue, const options& opts,
+std::size_t trigger_items(const options& opts) noexcept {
+  return opts.preferred_batch_items == 0 ? opts.max_batch_items : opts.preferred_batch_items;
+}
+
+std::size_t trigger_cost(const options& opts) noexcept {
+  return opts.max_batch_cost == 0 ? std::numeric_limits<std::size_t>::max() : opts.max_batch_cost;
+}
+
+flush_decision decide_flush(const lane_view& queued, const options& opts,
                             std::optional<time_point> draining_since, time_point now) noexcept {
   flush_decision decision;
-  if (queue.items == 0) return decision;
+  if (queued.items == 0) return decision;
   // The conditions are visited from the least to the most telling reason; the earliest of those
   // that hold says since when the batch was ready.
   auto close = [&](close_reason reason, time_point since) {
@@ -19,15 +28,30 @@ flush_decision decide_flush(const queue_view& queue, const options& opts,
     decision.reason = reason;
     decision.close = true;
   };
-  auto window_end = queue.oldest + opts.max_delay;
+  auto window_end = queued.oldest + opts.max_delay;
   if (opts.when_idle == when_idle::immediate)
-    close(close_reason::idle, queue.oldest);
+    close(close_reason::idle, queued.oldest);
   else if (window_end <= now)
     close(close_reason::deadline, window_end);
-  if (draining_since) close(close_reason::drain, std::max(queue.oldest, *draining_since));
-  if (queue.items >= opts.max_batch_items) close(close_reason::size, queue.filled);
+  if (draining_since) close(close_reason::drain, std::max(queued.oldest, *draining_since));
+  if (queued.cost >= trigger_cost(opts)) close(close_reason::cost, queued.filled);
+  if (queued.items >= trigger_items(opts)) close(close_reason::size, queued.filled);
   if (!decision.close) decision.next = window_end;
   return decision;
+}
+
+std::size_t batch_limit(std::size_t queued, const options& opts) noexcept {
+  auto most = std::min(queued, opts.max_batch_items);
+  auto& allowed = opts.allowed_batch_items;
+  if (allowed.empty() || opts.size_rounding == size_rounding::pad) return most;
+  auto above = std::upper_bound(allowed.begin(), allowed.end(), most);
+  return above == allowed.begin() ? most : *std::prev(above);
+}
+
+std::size_t padding_of(std::size_t items, const options& opts) noexcept {
+  auto& allowed = opts.allowed_batch_items;
+  auto next = std::lower_bound(allowed.begin(), allowed.end(), items);
+  return next == allowed.end() ? 0 : *next - items;
 }
 
 } // namespace batcher

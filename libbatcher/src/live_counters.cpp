@@ -20,6 +20,13 @@ std::string_view to_string(outcome x) noexcept {
     case outcome::worker_lost: return "worker_lost";
     case outcome::batch_failed: return "batch_failed";
     case outcome::result_count_mismatch: return "result_count_mismatch";
+    case outcome::expired: return "expired";
+    case outcome::cancelled: return "cancelled";
+    case outcome::dropped: return "dropped";
+    case outcome::too_costly: return "too_costly";
+    case outcome::too_many_lanes: return "too_many_lanes";
+    case outcome::batch_timeout: return "batch_timeout";
+    case outcome::invalid_request: return "invalid_request";
   }
   return "unknown";
 }
@@ -27,9 +34,33 @@ std::string_view to_string(outcome x) noexcept {
 std::string_view to_string(close_reason x) noexcept {
   switch (x) {
     case close_reason::size: return "size";
+    case close_reason::cost: return "cost";
     case close_reason::deadline: return "deadline";
     case close_reason::idle: return "idle";
     case close_reason::drain: return "drain";
+    case close_reason::retry: return "retry";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(failure x) noexcept {
+  switch (x) {
+    case failure::worker_lost: return "worker_lost";
+    case failure::batch_failed: return "batch_failed";
+    case failure::result_count_mismatch: return "result_count_mismatch";
+    case failure::batch_timeout: return "batch_timeout";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(worker_stage x) noexcept {
+  switch (x) {
+    case worker_stage::down: return "down";
+    case worker_stage::starting: return "starting";
+    case worker_stage::serving: return "serving";
+    case worker_stage::aside: return "aside";
+    case worker_stage::probation: return "probation";
+    case worker_stage::retiring: return "retiring";
   }
   return "unknown";
 }
@@ -43,20 +74,40 @@ outcome outcome_of(errc code) noexcept {
     case errc::worker_lost: return outcome::worker_lost;
     case errc::batch_failed: return outcome::batch_failed;
     case errc::result_count_mismatch: return outcome::result_count_mismatch;
-    case errc::none: break;
+    case errc::expired: return outcome::expired;
+    case errc::cancelled: return outcome::cancelled;
+    case errc::dropped: return outcome::dropped;
+    case errc::too_costly: return outcome::too_costly;
+    case errc::too_many_lanes: return outcome::too_many_lanes;
+    case errc::batch_timeout: return outcome::batch_timeout;
+    case errc::invalid_request: return outcome::invalid_request;
+    case errc::none:
+    case errc::invalid_options: break;
   }
-  assert(false && "not an error");
+  assert(false && "no answer to a request");
   return outcome::shut_down;
+}
+
+std::optional<failure> failure_of(errc code) noexcept {
+  switch (code) {
+    case errc::worker_lost: return failure::worker_lost;
+    case errc::batch_failed: return failure::batch_failed;
+    case errc::result_count_mismatch: return failure::result_count_mismatch;
+    case errc::batch_timeout: return failure::batch_timeout;
+    default: return std::nullopt;
+  }
 }
 
 std::uint64_t counter_values::replied() const noexcept {
   return std::accumulate(replies.begin(), replies.end(), std::uint64_t{0});
 }
 
-void live_counters::on_dispatched(close_reason reason, std::size_t items) noexcept {
+void live_counters::on_dispatched(close_reason reason, std::size_t items,
+                                  std::size_t padding) noexcept {
   add(dispatched_, items);
   add(dequeued_, items);
   add(batches_[static_cast<std::size_t>(reason)], 1);
+  if (padding > 0) add(padding_, padding);
 }
 
 void live_counters::on_replied(outcome how, std::size_t items) noexcept {
@@ -66,9 +117,23 @@ void live_counters::on_replied(outcome how, std::size_t items) noexcept {
 counter_values live_counters::read() const noexcept {
   // Later stages first: an item counted there was counted in every earlier stage before.
   auto get = [](const counter& c) { return c.load(std::memory_order_acquire); };
+  auto get_all = [&](auto& values, const auto& counters) {
+    for (std::size_t i = 0; i < counters.size(); ++i) values[i] = get(counters[i]);
+  };
   counter_values values;
-  for (std::size_t i = 0; i < replies_.size(); ++i) values.replies[i] = get(replies_[i]);
-  for (std::size_t i = 0; i < batches_.size(); ++i) values.batches[i] = get(batches_[i]);
+  get_all(values.replies, replies_);
+  get_all(values.batches, batches_);
+  get_all(values.failures, failures_);
+  get_all(values.workers, workers_);
+  values.bisections = get(bisections_);
+  values.retries_denied = get(retries_denied_);
+  values.wasted_items = get(wasted_);
+  values.padding_items = get(padding_);
+  values.late_answers = get(late_);
+  values.coalesced = get(coalesced_);
+  values.restarts = get(restarts_);
+  values.queue_cost = get(queue_cost_);
+  values.lanes = get(lanes_);
   auto returned = get(returned_);
   auto dequeued = get(dequeued_);
   auto dispatched = get(dispatched_);

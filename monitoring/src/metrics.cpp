@@ -10,6 +10,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <map>
@@ -39,12 +40,11 @@ public:
       all_.push_back({std::string{info.name}, std::string{info.help}, type_of(info), {}});
   }
 
-  void add_gauge(const metric_info& info, const label_values& values, std::uint64_t value) {
-    add(info, values).gauge.value = static_cast<double>(value);
-  }
-
-  void add_counter(const metric_info& info, const label_values& values, std::uint64_t value) {
-    add(info, values).counter.value = static_cast<double>(value);
+  // A gauge or a counter.
+  void add_number(const metric_info& info, const label_values& values, std::uint64_t value) {
+    auto& child = add(info, values);
+    auto& number = info.type == metric_type::gauge ? child.gauge.value : child.counter.value;
+    number = static_cast<double>(value);
   }
 
   void add_histogram(const metric_info& info, const label_values& values,
@@ -69,15 +69,38 @@ private:
   std::vector<prometheus::MetricFamily> all_;
 };
 
+struct single_value {
+  const metric_info* info;
+  std::uint64_t counter_values::*value;
+};
+
+// What has no label but the batcher's.
+constexpr std::array single_values{
+  single_value{&queue_items, &counter_values::queue_items},
+  single_value{&queue_cost, &counter_values::queue_cost},
+  single_value{&in_flight_items, &counter_values::in_flight_items},
+  single_value{&lanes, &counter_values::lanes},
+  single_value{&requests_total, &counter_values::requests},
+  single_value{&coalesced_requests_total, &counter_values::coalesced},
+  single_value{&bisections_total, &counter_values::bisections},
+  single_value{&retries_denied_total, &counter_values::retries_denied},
+  single_value{&worker_restarts_total, &counter_values::restarts},
+  single_value{&wasted_items_total, &counter_values::wasted_items},
+  single_value{&padding_items_total, &counter_values::padding_items},
+  single_value{&late_answers_total, &counter_values::late_answers},
+};
+
 void add_reading(families& to, std::string_view batcher, series_reading from) {
   auto& counters = from.counters;
-  to.add_gauge(queue_items, {batcher}, counters.queue_items);
-  to.add_gauge(in_flight_items, {batcher}, counters.in_flight_items);
-  to.add_counter(requests_total, {batcher}, counters.requests);
-  for (std::size_t i = 0; i < all_outcomes.size(); ++i)
-    to.add_counter(replies_total, {batcher, to_string(all_outcomes[i])}, counters.replies[i]);
-  for (std::size_t i = 0; i < all_close_reasons.size(); ++i)
-    to.add_counter(batches_total, {batcher, to_string(all_close_reasons[i])}, counters.batches[i]);
+  for (auto [info, value] : single_values) to.add_number(*info, {batcher}, counters.*value);
+  auto add_each = [&](const metric_info& info, const auto& names, const auto& values) {
+    for (std::size_t i = 0; i < names.size(); ++i)
+      to.add_number(info, {batcher, to_string(names[i])}, values[i]);
+  };
+  add_each(workers, all_worker_stages, counters.workers);
+  add_each(replies_total, all_outcomes, counters.replies);
+  add_each(batches_total, all_close_reasons, counters.batches);
+  add_each(batch_failures_total, all_failures, counters.failures);
   to.add_histogram(batch_items, {batcher}, std::move(from.batch_items));
   to.add_histogram(fill_wait_seconds, {batcher}, std::move(from.fill_wait));
   to.add_histogram(capacity_wait_seconds, {batcher}, std::move(from.capacity_wait));

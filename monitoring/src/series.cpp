@@ -7,6 +7,7 @@
 #include "batcher/monitoring/metric_names.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 namespace batcher::monitoring {
@@ -19,6 +20,11 @@ histogram time_histogram() {
   return {{time_edges.begin(), time_edges.end()}, nanoseconds_per_second};
 }
 
+template <class Numbers>
+void add_each(Numbers& to, const Numbers& from) {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+}
+
 // The table's edges and the two that tell a full batch from all others.
 std::vector<double> item_edges_up_to(std::size_t max_batch_items) {
   std::vector<double> edges{item_edges.begin(), item_edges.end()};
@@ -29,11 +35,30 @@ std::vector<double> item_edges_up_to(std::size_t max_batch_items) {
   return edges;
 }
 
+// Each number of a reading, one or an array, is in one of these two lists.
+
 void add_totals(counter_values& to, const counter_values& from) {
-  to.requests += from.requests;
-  for (std::size_t i = 0; i < to.replies.size(); ++i) to.replies[i] += from.replies[i];
-  for (std::size_t i = 0; i < to.batches.size(); ++i) to.batches[i] += from.batches[i];
+  for (auto total :
+       {&counter_values::requests, &counter_values::bisections, &counter_values::retries_denied,
+        &counter_values::wasted_items, &counter_values::padding_items,
+        &counter_values::late_answers, &counter_values::coalesced, &counter_values::restarts})
+    to.*total += from.*total;
+  add_each(to.replies, from.replies);
+  add_each(to.batches, from.batches);
+  add_each(to.failures, from.failures);
 }
+
+void add_gauges(counter_values& to, const counter_values& from) {
+  for (auto gauge : {&counter_values::queue_items, &counter_values::queue_cost,
+                     &counter_values::in_flight_items, &counter_values::lanes})
+    to.*gauge += from.*gauge;
+  add_each(to.workers, from.workers);
+}
+
+static_assert(sizeof(counter_values) / sizeof(std::uint64_t)
+                == 12 + all_outcomes.size() + all_close_reasons.size() + all_failures.size()
+                     + all_worker_stages.size(),
+              "a number is new: add it to its list");
 
 } // namespace
 
@@ -48,17 +73,17 @@ void series::adopt(std::shared_ptr<const live_counters> counters) {
 }
 
 void series::observe(const batch_record& record) noexcept {
-  auto items = record.arrivals.size();
   std::lock_guard guard{mutex_};
-  batch_items_.observe(static_cast<std::int64_t>(items), 1);
+  batch_items_.observe(static_cast<std::int64_t>(record.items), 1);
   fill_wait_.observe_each(record.arrivals, [&](time_point arrival) {
     return std::max(record.ready_at - arrival, duration::zero());
   });
   capacity_wait_.observe_each(record.arrivals, [&](time_point arrival) {
-    return record.dispatched_at - std::max(arrival, record.ready_at);
+    return std::max(record.dispatched_at - std::max(arrival, record.ready_at), duration::zero());
   });
   // Zero means that no worker said how long it took, not that it took no time.
-  if (record.executed != duration::zero()) execute_.observe(record.executed.count(), items);
+  if (record.executed != duration::zero())
+    execute_.observe(record.executed.count(), record.arrivals.size());
   request_.observe_each(record.arrivals,
                         [&](time_point arrival) { return record.finished_at - arrival; });
 }
@@ -71,8 +96,7 @@ series_reading series::read() {
   for (auto& counters : running_) {
     auto values = counters->read();
     add_totals(out.counters, values);
-    out.counters.queue_items += values.queue_items;
-    out.counters.in_flight_items += values.in_flight_items;
+    add_gauges(out.counters, values);
   }
   return out;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "batcher/actors/ask.hpp"
+#include "batcher/actors/requests.hpp"
 #include "batcher/actors/spawn.hpp"
 #include "test_messages.hpp"
 
@@ -15,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,23 +47,31 @@ using calls = std::vector<std::vector<int>>;
 struct actor_fixture {
   /// Starts a batcher with cooperative workers, so that everything runs in virtual time.
   template <class Factory>
-  handle spawn(options opts, Factory make_worker) {
+  handle spawn(options opts, Factory make_worker, actors::hooks<int, int> how = {}) {
     opts.worker_execution = worker_execution::cooperative;
-    auto batcher = actors::spawn_batcher<int, int>(time.system(), std::move(opts), make_worker);
+    auto batcher = actors::spawn_batcher<int, int>(time.system(), std::move(opts),
+                                                   std::move(make_worker), std::move(how));
     time.run();
     return batcher;
   }
 
   /// Starts a batcher whose function doubles its requests and keeps them in `called`.
-  handle spawn_doubler(options opts) {
-    return spawn(std::move(opts), [this] {
-      return [this](batch xs) {
-        called.emplace_back(xs.begin(), xs.end());
-        std::vector<int> results;
-        for (auto x : xs) results.push_back(2 * x);
-        return results;
-      };
-    });
+  handle spawn_doubler(options opts, actors::hooks<int, int> how = {}) {
+    return spawn(
+      std::move(opts),
+      [this] {
+        return [this](batch xs) {
+          called.emplace_back(xs.begin(), xs.end());
+          return doubled(xs);
+        };
+      },
+      std::move(how));
+  }
+
+  static std::vector<int> doubled(batch xs) {
+    std::vector<int> results;
+    for (auto x : xs) results.push_back(2 * x);
+    return results;
   }
 
   /// A client actor that sends requests from..to-1 one after the other, without waiting.
@@ -80,6 +90,96 @@ struct actor_fixture {
     send_requests(to_whom, from, to);
     time.run();
   }
+
+  /// Returns how what a client is answered with for request `i` is kept.
+  auto keep(int i) {
+    return [this, i](caf::expected<int> y) {
+      if (y)
+        answered.values.emplace(i, *y);
+      else
+        answered.errors.emplace(i, y.error());
+    };
+  }
+
+  // -- clients that do more than to ask -----------------------------------------------------------
+
+  /// A client actor that does what it is told, until it ends.
+  caf::actor spawn_client() {
+    return time.system().spawn([](caf::event_based_actor* self) -> caf::behavior {
+      return {[self](const task_message& msg) { msg.task(self); }};
+    });
+  }
+
+  /// Lets a client do something, once its message is run.
+  template <class F>
+  void post(const caf::actor& client, F task) {
+    actors::compat::anon_send(client, task_message{std::move(task)});
+  }
+
+  /// Sends a request with wishes in the name of a client.
+  void post_submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what) {
+    post(client, [this, to_whom, what](caf::event_based_actor* self) {
+      actors::compat::request(self, to_whom, actors::message_of(what))
+        .then([keep = keep(what.request)](int y) mutable { keep(y); },
+              [keep = keep(what.request)](const caf::error& why) mutable { keep(why); });
+    });
+  }
+
+  /// The same, and runs everything that needs no time to pass.
+  void submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what) {
+    post_submit(client, to_whom, std::move(what));
+    time.run();
+  }
+
+  template <class T>
+  using answer_of = std::shared_ptr<std::optional<caf::expected<T>>>;
+
+  /// Sends a message in the name of a client; what it is answered may arrive later.
+  template <class T, class... Ts>
+  answer_of<T> ask_as(const caf::actor& client, const handle& to_whom, Ts... xs) {
+    auto out = std::make_shared<std::optional<caf::expected<T>>>();
+    post(client, [to_whom, out, xs...](caf::event_based_actor* self) {
+      actors::compat::request(self, to_whom, xs...)
+        .then([out](const T& x) { out->emplace(x); },
+              [out](const caf::error& why) { out->emplace(why); });
+    });
+    time.run();
+    return out;
+  }
+
+  /// Sends a message of the protocol to a batcher; its answer is not waited for.
+  template <class... Ts>
+  void tell(const handle& to_whom, Ts... xs) {
+    actors::compat::anon_send(to_whom, xs...);
+    time.run();
+  }
+
+  batcher_stats stats(const handle& of) {
+    auto answer = ask_as<actors::stats_message>(spawn_client(), of, actors::stats_atom_v);
+    REQUIRE(*answer);
+    return (**answer)->stats;
+  }
+
+  /// Returns how many requests were answered in that way, by the batcher's own account.
+  std::uint64_t counted(const handle& of, outcome how) {
+    return stats(of).counters.replies[static_cast<std::size_t>(how)];
+  }
+
+  /// Gives new options and returns what they are refused with, if they are.
+  caf::error reconfigure(const handle& whom, options opts) {
+    auto out = std::make_shared<std::optional<caf::error>>();
+    opts.worker_execution = worker_execution::cooperative;
+    actors::reconfigure_message msg{std::make_shared<const options>(std::move(opts))};
+    post(spawn_client(), [whom, msg, out](caf::event_based_actor* self) {
+      actors::compat::request(self, whom, msg)
+        .then([out] { out->emplace(); }, [out](const caf::error& why) { *out = why; });
+    });
+    time.run();
+    REQUIRE(*out);
+    return **out;
+  }
+
+  // -- the rest -----------------------------------------------------------------------------------
 
   std::string text(const caf::error& why) { return actors::compat::render(time.system(), why); }
 

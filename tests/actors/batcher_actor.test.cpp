@@ -169,7 +169,7 @@ TEST_CASE_METHOD(actor_fixture, "a full queue names itself and hurts nobody else
   CHECK(answered.total() == 10);
   CHECK(answered.failed_with(errc::queue_full) == 2);
   REQUIRE(answered.errors.size() == 2);
-  CHECK(text(answered.errors.begin()->second).find("the queue of predict holds 4 items")
+  CHECK(text(answered.errors.begin()->second).find("the queue of predict is full with 4 items")
         != std::string::npos);
   request(b, 20, 22);
   time.advance(1ms);
@@ -220,9 +220,10 @@ TEST_CASE_METHOD(actor_fixture, "if one make_worker throws, the other workers se
 }
 
 TEST_CASE_METHOD(actor_fixture, "if every make_worker throws, callers are told why at once") {
-  auto b = spawn({.max_delay = 1h}, []() -> std::function<std::vector<int>(batch)> {
-    throw std::runtime_error{"no such model file"};
-  });
+  auto b =
+    spawn({.max_delay = 1h, .restart_delay = 0ns}, []() -> std::function<std::vector<int>(batch)> {
+      throw std::runtime_error{"no such model file"};
+    });
   request(b, 0, 2);
   CHECK(answered.failed_with(errc::no_workers) == 2);
   CHECK(text(answered.errors.begin()->second).find("no such model file") != std::string::npos);
@@ -247,7 +248,8 @@ struct breakable_factory {
 TEST_CASE_METHOD(actor_fixture, "a make_worker that cannot be copied costs its worker") {
   bool broken = false;
   auto b = actors::spawn_batcher<int, int>(
-    time.system(), {.worker_execution = worker_execution::cooperative}, breakable_factory{broken});
+    time.system(), {.worker_execution = worker_execution::cooperative, .restart_delay = 0ns},
+    breakable_factory{broken});
   broken = true;
   request(b, 0, 1);
   CHECK(answered.failed_with(errc::no_workers) == 1);
@@ -261,10 +263,12 @@ TEST_CASE_METHOD(actor_fixture, "a worker that cannot be started is lost, and on
     if (number >= most) throw std::runtime_error{"no thread left"};
     auto make = [] { return [](batch xs) { return std::vector<int>{xs.begin(), xs.end()}; }; };
     auto* behavior = &actors::worker_actor<int, int, decltype(make)>;
-    return self->spawn(behavior, std::make_shared<const decltype(make)>(make), number);
+    return self->spawn(behavior, std::make_shared<const decltype(make)>(make), number,
+                       std::make_shared<const actors::hooks<int, int>>());
   };
   handle b = time.system().spawn<actor_type>(
-    options{.when_idle = when_idle::immediate, .workers = 2}, std::move(start));
+    options{.when_idle = when_idle::immediate, .workers = 2, .restart_delay = 0ns},
+    std::move(start));
   request(b, 0, 1);
   if (most == 1) {
     CHECK(answered.values.size() == 1);
@@ -302,13 +306,13 @@ struct copy_counter {
 } // namespace
 
 TEST_CASE("a job takes its requests to the function and its results back without a copy") {
-  actors::job<copy_counter, copy_counter> work;
-  work.requests.resize(3);
+  auto work = std::make_shared<actors::job<copy_counter, copy_counter>>(3);
+  work->requests.resize(3);
   test_system<> time;
   auto run = [](std::span<const copy_counter> xs) { return std::vector<copy_counter>(xs.size()); };
   copy_counter::copies = 0;
   actors::run_job(run, work, time.system().clock());
   CHECK(copy_counter::copies == 0);
-  CHECK(work.report.results == 3);
-  CHECK(work.outcome == errc::none);
+  CHECK(work->report.results == 3);
+  CHECK(work->outcome == errc::none);
 }

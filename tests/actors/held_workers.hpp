@@ -19,7 +19,7 @@ using job_type = actors::job<int, int>;
 struct held_state {
   static inline const char* name = "held_worker";
   struct held_job {
-    std::shared_ptr<actors::job_base> work;
+    std::shared_ptr<job_type> work;
     actors::owned_promise promise;
   };
   std::deque<held_job> jobs;
@@ -39,16 +39,18 @@ inline std::vector<int> meet(fate how, batch xs) {
 inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
   return {
     [](actors::start_atom) {},
+    [](const actors::job_done_message&) {},
     [self](actors::job_message& msg) -> caf::result<void> {
       actors::compat::state(self).jobs.push_back(
-        {msg.job, actors::owned_promise{self->make_response_promise()}});
+        {std::static_pointer_cast<job_type>(msg.job),
+         actors::owned_promise{self->make_response_promise()}});
       return caf::delegated<void>{};
     },
     [self](const release_message& msg) {
       auto& jobs = actors::compat::state(self).jobs;
       if (jobs.empty()) return;
       auto run = [&](batch xs) { return meet(msg.how, xs); };
-      actors::run_job(run, static_cast<job_type&>(*jobs.front().work), self->clock());
+      actors::run_job(run, jobs.front().work, self->clock());
       auto promise = std::move(jobs.front().promise);
       jobs.pop_front();
       promise.deliver(caf::unit);
@@ -58,18 +60,24 @@ inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
 
 /// Batchers whose workers hold their jobs.
 struct held_fixture : actor_fixture {
-  /// A job that is still held would keep its batcher, and so the system, alive.
+  /// A job that is still held would keep its batcher, and so the system, alive. Batchers go first:
+  /// they would start their workers again.
   ~held_fixture() {
+    for (auto& addr : batchers_)
+      if (auto b = caf::actor_cast<caf::actor>(addr)) exit(b, caf::exit_reason::kill);
     for (auto& w : workers) exit(w, caf::exit_reason::kill);
   }
 
-  handle spawn_held(options opts) {
+  handle spawn_held(options opts, actors::hooks<int, int> how = {}) {
     using actor_type = actors::batcher_actor<int, int>;
     auto start = [this](actor_type* self, std::size_t) {
       workers.push_back(self->spawn(held_worker));
       return caf::actor_cast<actors::worker_handle>(workers.back());
     };
-    handle batcher = time.system().spawn<actor_type>(std::move(opts), std::move(start));
+    handle batcher = time.system().spawn<actor_type>(
+      std::move(opts), std::move(start),
+      std::make_shared<const actors::hooks<int, int>>(std::move(how)));
+    batchers_.push_back(batcher.address());
     time.run();
     return batcher;
   }
@@ -79,13 +87,10 @@ struct held_fixture : actor_fixture {
     actors::compat::anon_send(workers.at(worker), release_message{how});
   }
 
-  /// Sends a message of the protocol to a batcher; its answer is not waited for.
-  template <class... Ts>
-  void tell(const handle& batcher, Ts... xs) {
-    actors::compat::anon_send(batcher, xs...);
-  }
-
   std::vector<caf::actor> workers;
+
+private:
+  std::vector<caf::actor_addr> batchers_;
 };
 
 } // namespace batcher::tests

@@ -199,7 +199,9 @@ TEST_CASE_METHOD(life_fixture,
 }
 
 TEST_CASE_METHOD(life_fixture, "without workers everybody is told so, now and later") {
-  auto b = spawn_held(two_at_once);
+  auto opts = two_at_once;
+  opts.restart_delay = 0ns;
+  auto b = spawn_held(opts);
   request(b, 0, 5);
   exit(workers[0], caf::exit_reason::kill);
   CHECK(answered.failed_with(errc::worker_lost) == 2);

@@ -7,9 +7,9 @@
 int main() {
   auto now = batcher::time_point{};
   batcher::batcher_core<int> core{{.max_batch_items = 2}};
-  core.worker_up(1, 1);
+  while (auto worker = core.next_start(now)) core.worker_up(now, *worker, 1);
   for (int item : {1, 2})
-    if (core.admit(now, std::move(item)) != batcher::errc::none) return 1;
+    if (core.admit(now, std::move(item)).refused != batcher::errc::none) return 1;
   auto batch = core.next_batch(now);
   return batch && batch->items.size() == 2 ? 0 : 1;
 }

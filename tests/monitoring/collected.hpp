@@ -24,6 +24,7 @@ using label_map = std::map<std::string, std::string>;
 /// Returns a batch that nobody executed: its items wait until they leave at `finished_at`.
 inline batch_record unexecuted(std::span<const time_point> arrivals, time_point finished_at) {
   batch_record record;
+  record.items = arrivals.size();
   record.arrivals = arrivals;
   record.ready_at = finished_at;
   record.dispatched_at = finished_at;
@@ -71,18 +72,28 @@ public:
     return child(info, {{"batcher", batcher}}).gauge.value;
   }
 
+  [[nodiscard]] double counter(const metric_info& info, const std::string& batcher) const {
+    return child(info, {{"batcher", batcher}}).counter.value;
+  }
+
   [[nodiscard]] double requests(const std::string& batcher) const {
-    return child(requests_total, {{"batcher", batcher}}).counter.value;
+    return counter(requests_total, batcher);
   }
 
   [[nodiscard]] double replies(const std::string& batcher, outcome how) const {
-    label_map labels{{"batcher", batcher}, {"outcome", std::string{to_string(how)}}};
-    return child(replies_total, labels).counter.value;
+    return child_of(replies_total, batcher, "outcome", how).counter.value;
   }
 
   [[nodiscard]] double batches(const std::string& batcher, close_reason why) const {
-    label_map labels{{"batcher", batcher}, {"reason", std::string{to_string(why)}}};
-    return child(batches_total, labels).counter.value;
+    return child_of(batches_total, batcher, "reason", why).counter.value;
+  }
+
+  [[nodiscard]] double failures(const std::string& batcher, failure kind) const {
+    return child_of(batch_failures_total, batcher, "kind", kind).counter.value;
+  }
+
+  [[nodiscard]] double workers_at(const std::string& batcher, worker_stage stage) const {
+    return child_of(workers, batcher, "stage", stage).gauge.value;
   }
 
   [[nodiscard]] const prometheus::ClientMetric::Histogram&
@@ -91,6 +102,13 @@ public:
   }
 
 private:
+  template <class Value>
+  [[nodiscard]] const prometheus::ClientMetric&
+  child_of(const metric_info& info, const std::string& batcher, const std::string& label,
+           Value value) const {
+    return child(info, {{"batcher", batcher}, {label, std::string{to_string(value)}}});
+  }
+
   std::vector<prometheus::MetricFamily> families_;
 };
 

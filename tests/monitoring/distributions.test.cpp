@@ -47,7 +47,8 @@ TEST_CASE("a batch is taken apart by the formulas of the observer") {
   fixture f;
   // The third item came when the batch could have left already, but no worker was free.
   std::array arrivals{t0, t0 + 1ms, t0 + 3ms};
-  f.watcher->on_batch({.arrivals = arrivals,
+  f.watcher->on_batch({.items = 3,
+                       .arrivals = arrivals,
                        .ready_at = t0 + 2ms,
                        .dispatched_at = t0 + 5ms,
                        .finished_at = t0 + 9ms,
@@ -197,6 +198,62 @@ TEST_CASE("the parts of latency add up to the request") {
   CHECK(parts + to_seconds(rest) == Approx(sum(request_seconds)).epsilon(1e-12));
   for (auto& info : {fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds})
     CHECK(f.read(info).sample_count == items);
+}
+
+TEST_CASE("a run counts all its items, and times only of those that leave with it") {
+  fixture f;
+  std::array arrivals{t0, t0 + 1ms};
+  f.watcher->on_batch({.outcome = errc::batch_failed, // its items run again
+                       .items = 4,
+                       .arrivals = {},
+                       .ready_at = t0 + 1ms,
+                       .dispatched_at = t0 + 2ms,
+                       .finished_at = t0 + 4ms,
+                       .executed = 1ms});
+  CHECK(f.read(batch_items).sample_sum == 4);
+  for (auto& info : {fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds})
+    CHECK(f.read(info).sample_count == 0);
+
+  f.watcher->on_batch({.reason = close_reason::retry, // two have left before
+                       .attempt = 2,
+                       .items = 4,
+                       .arrivals = arrivals,
+                       .ready_at = t0 + 4ms,
+                       .dispatched_at = t0 + 5ms,
+                       .finished_at = t0 + 9ms,
+                       .executed = 3ms});
+  CHECK(f.read(batch_items).sample_count == 2);
+  CHECK(f.read(batch_items).sample_sum == 8);
+  CHECK(in_bucket(f.read(batch_items), 4) == 2);
+  for (auto& info : {fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds})
+    CHECK(f.read(info).sample_count == 2);
+  CHECK(f.read(execute_seconds).sample_sum == 0.006);
+  CHECK(f.read(request_seconds).sample_sum == 0.017);
+}
+
+TEST_CASE("more may leave with a run than it had items, since some share a place") {
+  fixture f;
+  std::array arrivals{t0, t0, t0 + 1ms};
+  auto record = unexecuted(arrivals, t0 + 2ms);
+  record.items = 1;
+  f.watcher->on_batch(record);
+  CHECK(f.read(batch_items).sample_sum == 1);
+  CHECK(f.read(request_seconds).sample_count == 3);
+}
+
+TEST_CASE("an item that came while its place was executed has waited for nothing") {
+  fixture f;
+  std::array arrivals{t0 + 6ms};
+  f.watcher->on_batch({.items = 1,
+                       .arrivals = arrivals,
+                       .ready_at = t0 + 2ms,
+                       .dispatched_at = t0 + 5ms,
+                       .finished_at = t0 + 9ms});
+  for (auto& info : {fill_wait_seconds, capacity_wait_seconds}) {
+    CHECK(f.read(info).sample_count == 1);
+    CHECK(f.read(info).sample_sum == 0);
+  }
+  CHECK(f.read(request_seconds).sample_sum == 0.003);
 }
 
 TEST_CASE("a batch that no worker reported on says nothing of execution") {

@@ -8,6 +8,8 @@
 #include "collected.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <set>
 #include <string>
@@ -36,7 +38,7 @@ struct fake_batcher {
     }
   }
 
-  void dispatch(std::size_t items) { counters->on_dispatched(close_reason::deadline, items); }
+  void dispatch(std::size_t items) { counters->on_dispatched(close_reason::deadline, items, 0); }
 
   void answer(std::size_t items) {
     counters->on_returned(items);
@@ -47,6 +49,26 @@ struct fake_batcher {
     std::vector<time_point> arrivals(items);
     watcher->on_batch(unexecuted(arrivals, time_point{1s}));
   }
+};
+
+/// Counts everything that has no label but the batcher's and is there once: the first of the list
+/// `base + 1` times, the next once more, and so on.
+void count_each(live_counters& to, std::size_t base) {
+  auto times = [&](std::size_t place, auto count) {
+    for (std::size_t n = 0; n < base + place; ++n) count();
+  };
+  times(1, [&] { to.on_coalesced(); });
+  times(2, [&] { to.on_bisection(); });
+  times(3, [&] { to.on_retry_denied(); });
+  times(4, [&] { to.on_restart(); });
+  to.on_wasted(base + 5);
+  to.on_dispatched(close_reason::size, 0, base + 6);
+  times(7, [&] { to.on_late_answer(); });
+}
+
+constexpr std::array counted_by_count_each{
+  coalesced_requests_total, bisections_total,    retries_denied_total, worker_restarts_total,
+  wasted_items_total,       padding_items_total, late_answers_total,
 };
 
 prometheus::MetricType exported(metric_type type) {
@@ -106,7 +128,7 @@ TEST_CASE("the table keeps the rules for names") {
   }
 }
 
-TEST_CASE("every outcome and reason and histogram is there with 0 as soon as a batcher starts") {
+TEST_CASE("everything is there with 0 as soon as a batcher starts") {
   metrics all;
   fake_batcher one{all, "b"};
   collected now{all};
@@ -114,7 +136,14 @@ TEST_CASE("every outcome and reason and histogram is there with 0 as soon as a b
   for (auto how : all_outcomes) CHECK(now.replies("b", how) == 0);
   CHECK(now.children(batches_total).size() == all_close_reasons.size());
   for (auto why : all_close_reasons) CHECK(now.batches("b", why) == 0);
+  CHECK(now.children(batch_failures_total).size() == all_failures.size());
+  for (auto kind : all_failures) CHECK(now.failures("b", kind) == 0);
+  CHECK(now.children(workers).size() == all_worker_stages.size());
+  for (auto stage : all_worker_stages) CHECK(now.workers_at("b", stage) == 0);
   CHECK(now.requests("b") == 0);
+  for (auto& info : counted_by_count_each) CHECK(now.counter(info, "b") == 0);
+  for (auto& info : {queue_items, queue_cost, in_flight_items, lanes})
+    CHECK(now.gauge(info, "b") == 0);
   for (auto& info :
        {batch_items, fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds}) {
     CHECK(now.histogram(info, "b").sample_count == 0);
@@ -143,18 +172,41 @@ TEST_CASE("each scrape shows the counters of its moment") {
   CHECK(answered.requests("b") == 5);
 }
 
-TEST_CASE("every outcome and every reason is counted under its own name") {
+TEST_CASE("every outcome, reason, failure and stage is counted under its own name") {
   metrics all;
   fake_batcher one{all, "b"};
   for (std::size_t i = 0; i < all_outcomes.size(); ++i)
     one.counters->on_replied(all_outcomes[i], i + 1);
   for (std::size_t i = 0; i < all_close_reasons.size(); ++i)
-    for (std::size_t n = 0; n <= i; ++n) one.counters->on_dispatched(all_close_reasons[i], 1);
+    for (std::size_t n = 0; n <= i; ++n) one.counters->on_dispatched(all_close_reasons[i], 1, 0);
+  for (std::size_t i = 0; i < all_failures.size(); ++i)
+    for (std::size_t n = 0; n <= i; ++n) one.counters->on_failure(all_failures[i]);
+  for (std::size_t i = 0; i < all_worker_stages.size(); ++i)
+    one.counters->set_workers(all_worker_stages[i], i + 1);
   collected now{all};
   for (std::size_t i = 0; i < all_outcomes.size(); ++i)
     CHECK(now.replies("b", all_outcomes[i]) == static_cast<double>(i + 1));
   for (std::size_t i = 0; i < all_close_reasons.size(); ++i)
     CHECK(now.batches("b", all_close_reasons[i]) == static_cast<double>(i + 1));
+  for (std::size_t i = 0; i < all_failures.size(); ++i)
+    CHECK(now.failures("b", all_failures[i]) == static_cast<double>(i + 1));
+  for (std::size_t i = 0; i < all_worker_stages.size(); ++i)
+    CHECK(now.workers_at("b", all_worker_stages[i]) == static_cast<double>(i + 1));
+}
+
+TEST_CASE("everything without a label of its own is counted under its own name") {
+  metrics all;
+  fake_batcher one{all, "b"};
+  count_each(*one.counters, 0);
+  one.counters->set_queue_cost(8);
+  one.counters->set_lanes(9);
+  collected now{all};
+  for (std::size_t i = 0; i < counted_by_count_each.size(); ++i) {
+    INFO(counted_by_count_each[i].name);
+    CHECK(now.counter(counted_by_count_each[i], "b") == static_cast<double>(i + 1));
+  }
+  CHECK(now.gauge(queue_cost, "b") == 8);
+  CHECK(now.gauge(lanes, "b") == 9);
 }
 
 TEST_CASE("batchers of different names do not mix") {
@@ -180,7 +232,24 @@ TEST_CASE("batchers of one name are one series with their sum") {
   two.dispatch(4);
   one.observe_batch(1);
   two.observe_batch(4);
+  count_each(*one.counters, 0);
+  count_each(*two.counters, 10);
+  for (std::size_t n : {1, 2}) {
+    auto& counters = n == 1 ? *one.counters : *two.counters;
+    counters.on_failure(failure::worker_lost);
+    counters.set_queue_cost(n);
+    counters.set_lanes(n * 2);
+    counters.set_workers(worker_stage::serving, n * 3);
+  }
   collected now{all};
+  for (std::size_t i = 0; i < counted_by_count_each.size(); ++i) {
+    INFO(counted_by_count_each[i].name);
+    CHECK(now.counter(counted_by_count_each[i], "b") == static_cast<double>(10 + 2 * (i + 1)));
+  }
+  CHECK(now.failures("b", failure::worker_lost) == 2);
+  CHECK(now.gauge(queue_cost, "b") == 3);
+  CHECK(now.gauge(lanes, "b") == 6);
+  CHECK(now.workers_at("b", worker_stage::serving) == 9);
   CHECK(now.requests("b") == 9);
   CHECK(now.gauge(queue_items, "b") == 5);
   CHECK(now.gauge(in_flight_items, "b") == 4);
@@ -198,6 +267,11 @@ TEST_CASE("a batcher that has ended leaves its totals and no gauge") {
     first.queue(4); // after the last scrape that saw it alive
     first.answer(3);
     first.observe_batch(3);
+    count_each(*first.counters, 0);
+    first.counters->on_failure(failure::batch_timeout);
+    first.counters->set_queue_cost(5);
+    first.counters->set_lanes(5);
+    first.counters->set_workers(worker_stage::serving, 5);
   }
   for (auto scrape : {1, 2}) {
     INFO("scrape " << scrape);
@@ -205,8 +279,12 @@ TEST_CASE("a batcher that has ended leaves its totals and no gauge") {
     CHECK(ended.requests("b") == 9);
     CHECK(ended.replies("b", outcome::ok) == 3);
     CHECK(ended.batches("b", close_reason::deadline) == 1);
-    CHECK(ended.gauge(queue_items, "b") == 0);
-    CHECK(ended.gauge(in_flight_items, "b") == 0);
+    for (std::size_t i = 0; i < counted_by_count_each.size(); ++i)
+      CHECK(ended.counter(counted_by_count_each[i], "b") == static_cast<double>(i + 1));
+    CHECK(ended.failures("b", failure::batch_timeout) == 1);
+    for (auto& info : {queue_items, queue_cost, in_flight_items, lanes})
+      CHECK(ended.gauge(info, "b") == 0);
+    CHECK(ended.workers_at("b", worker_stage::serving) == 0);
     CHECK(ended.histogram(batch_items, "b").sample_sum == 3);
   }
 }
@@ -298,13 +376,15 @@ TEST_CASE("a core's counters and its batches tell the same story") {
                .max_queue_items = 6,
                .observer = all.new_observer()};
   batcher_core<int> core{opts};
-  core.worker_up(1, 1);
   time_point t0{1s};
+  auto worker = core.next_start(t0);
+  REQUIRE(worker.has_value());
+  core.worker_up(t0, *worker, 1);
   for (int i = 0; i < 8; ++i) static_cast<void>(core.admit(t0, int{i})); // two are refused
   auto batch = core.next_batch(t0 + 1ms);
   REQUIRE(batch.has_value());
-  static_cast<void>(
-    core.complete(t0 + 5ms, batch->id, {.results = 4, .item_errors = 1, .executed = 3ms}));
+  core.complete(t0 + 5ms, batch->id, {.results = 4, .failed = {2}, .executed = 3ms});
+  CHECK_FALSE(core.next_batch(t0 + 5ms).has_value());
   collected now{all};
   CHECK(now.requests("core") == 8);
   CHECK(now.replies("core", outcome::ok) == 3);
@@ -312,6 +392,9 @@ TEST_CASE("a core's counters and its batches tell the same story") {
   CHECK(now.replies("core", outcome::queue_full) == 2);
   CHECK(now.batches("core", close_reason::size) == 1);
   CHECK(now.gauge(queue_items, "core") == 2);
+  CHECK(now.gauge(queue_cost, "core") == 2);
+  CHECK(now.gauge(lanes, "core") == 1);
+  CHECK(now.workers_at("core", worker_stage::serving) == 1);
   CHECK(now.histogram(request_seconds, "core").sample_count == 4);
   CHECK(now.histogram(request_seconds, "core").sample_sum == 0.020);
   CHECK(now.histogram(execute_seconds, "core").sample_sum == 0.012);

@@ -14,6 +14,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 using namespace batcher;
 using namespace batcher::monitoring;
@@ -62,7 +63,7 @@ std::set<std::string> texts_of(const Values& values) {
 }
 
 /// Returns the alternatives of every matcher of that label: a, b, c from label=~"a|b", label="c".
-/// In JSON the quotes are escaped.
+/// In JSON the quotes are escaped. Empty if nothing is matched by it.
 std::set<std::string> matched_values(std::string text, const std::string& label) {
   std::erase(text, '\\');
   std::set<std::string> values;
@@ -74,8 +75,20 @@ std::set<std::string> matched_values(std::string text, const std::string& label)
       for (std::string value; std::getline(parts, value, '|');) values.insert(value);
     }
   }
-  REQUIRE_FALSE(values.empty());
   return values;
+}
+
+/// Returns the names in every `sum by (...)`.
+std::set<std::string> grouping_labels(const std::string& text) {
+  std::set<std::string> labels;
+  const std::string before = "by (";
+  for (std::size_t at = 0; (at = text.find(before, at)) != text.npos;) {
+    at += before.size();
+    std::istringstream parts{text.substr(at, text.find(')', at) - at)};
+    for (std::string label; std::getline(parts >> std::ws, label, ',');) labels.insert(label);
+  }
+  REQUIRE_FALSE(labels.empty());
+  return labels;
 }
 
 } // namespace
@@ -98,13 +111,34 @@ TEST_CASE("every metric is on the dashboard") {
   }
 }
 
-TEST_CASE("every outcome and every reason that is asked for exists") {
-  for (auto& value : matched_values(content_of("alerts.yml"), "outcome")) {
-    INFO(value);
-    CHECK(texts_of(all_outcomes).count(value) == 1);
+TEST_CASE("every value of a label that is asked for exists") {
+  struct label {
+    std::string_view name;
+    std::set<std::string> values;
+  };
+  std::size_t asked = 0;
+  for (auto& [name, values] :
+       {label{outcome_label, texts_of(all_outcomes)},
+        label{reason_label, texts_of(all_close_reasons)}, label{kind_label, texts_of(all_failures)},
+        label{stage_label, texts_of(all_worker_stages)}}) {
+    for (auto file : {"dashboard.json", "alerts.yml"}) {
+      for (auto& value : matched_values(content_of(file), std::string{name})) {
+        INFO(file << " asks for " << name << ' ' << value);
+        CHECK(values.count(value) == 1);
+        ++asked;
+      }
+    }
   }
-  for (auto& value : matched_values(content_of("dashboard.json"), "reason")) {
-    INFO(value);
-    CHECK(texts_of(all_close_reasons).count(value) == 1);
+  CHECK(asked > 10);
+}
+
+TEST_CASE("every label that values are summed by exists") {
+  std::set<std::string> known{"instance", "le"}; // Prometheus gives these
+  for (auto& info : all_metrics) known.insert(info.labels.begin(), info.labels.end());
+  for (auto file : {"dashboard.json", "alerts.yml"}) {
+    for (auto& label : grouping_labels(content_of(file))) {
+      INFO(file << " sums by " << label);
+      CHECK(known.count(label) == 1);
+    }
   }
 }

@@ -1,66 +1,110 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The items that wait for dispatch: bounded, first in, first out, each with its arrival. Decides
-// nothing about batches.
+// The lanes of a batcher: which there are, and whose turn it is. A lane is there while it has items
+// or batches. Due lanes take turns, a batch each, so that none holds up another; the others wait for
+// their windows. Knows nothing of workers.
+//
+// Cost: O(1) for an item that changes nothing for its lane, O(log lanes) for one that opens or fills
+// a batch.
 
 #pragma once
 
+#include "batcher/flush_policy.hpp"
+#include "batcher/item_table.hpp"
+#include "batcher/lane.hpp"
+#include "batcher/options.hpp"
 #include "batcher/time.hpp"
 
-#include <cassert>
 #include <cstddef>
-#include <deque>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace batcher {
 
-/// A bounded FIFO of movable items.
-template <class Item>
 class batch_queue {
 public:
-  /// Creates a queue that holds at most `max_items`.
-  explicit batch_queue(std::size_t max_items) : max_items_{max_items} {}
+  /// `opts` and `table` must outlive it; tell `update` when the former changes.
+  batch_queue(const options& opts, item_table& table);
 
-  /// Moves from `item` and returns true, or leaves it untouched and returns false if the queue is
-  /// full.
-  [[nodiscard]] bool push(time_point arrival, Item&& item) {
-    if (is_full()) return false;
-    entries_.push_back({arrival, std::move(item)});
-    return true;
-  }
+  // -- lanes --------------------------------------------------------------------------------------
 
-  /// Appends the oldest `n` items and their arrivals to the two vectors and removes them.
-  /// Precondition: `n <= items()`.
-  void pop(std::size_t n, std::vector<Item>& items, std::vector<time_point>& arrivals) {
-    assert(n <= entries_.size());
-    items.reserve(items.size() + n);
-    arrivals.reserve(arrivals.size() + n);
-    for (std::size_t i = 0; i < n; ++i) {
-      items.push_back(std::move(entries_.front().item));
-      arrivals.push_back(entries_.front().arrival);
-      entries_.pop_front();
-    }
-  }
+  /// Returns the lane of a key, made if need be; null if it would be one too many.
+  [[nodiscard]] lane* lane_of(std::string_view key);
 
-  /// Returns when item `position` arrived, 0 being the oldest. Precondition: `position < items()`.
-  [[nodiscard]] time_point arrival(std::size_t position) const {
-    assert(position < entries_.size());
-    return entries_[position].arrival;
-  }
+  /// Returns the lane with the most items, null if nothing is queued. O(lanes).
+  [[nodiscard]] lane* longest() const noexcept;
 
-  [[nodiscard]] std::size_t items() const noexcept { return entries_.size(); }
-  [[nodiscard]] bool is_empty() const noexcept { return entries_.empty(); }
-  [[nodiscard]] bool is_full() const noexcept { return entries_.size() >= max_items_; }
+  // -- items --------------------------------------------------------------------------------------
+
+  /// Appends an item to a lane of this queue; its record is filled in but for its lists.
+  void push(time_point now, lane& to, slot_number slot, std::string_view tenant);
+
+  /// Removes a queued item. The lane goes if it was the last.
+  void remove(time_point now, slot_number slot);
+
+  // -- batches ------------------------------------------------------------------------------------
+
+  /// Returns the lane whose turn it is, null if none is due at `now`.
+  [[nodiscard]] lane* next_due(time_point now);
+
+  /// Returns why and since when a due lane's next batch leaves.
+  [[nodiscard]] flush_decision decide(const lane& due, time_point now) const;
+
+  /// Removes the next item of a lane if its cost fits into `room`. The lane's standing is out of date
+  /// until `end_turn`.
+  [[nodiscard]] slot_number pop(lane& from, std::size_t room);
+
+  /// Puts a lane that was due behind all others, once its batch was taken out.
+  void end_turn(time_point now, lane& of);
+
+  /// Lets a lane find its place anew after its `batches` or `retries` have changed. It may be gone
+  /// afterwards.
+  void update(time_point now, lane& changed);
+
+  /// Lets all lanes find their places anew: the options have changed, or a drain begins.
+  void update(time_point now, std::optional<time_point> draining_since);
+
+  // -- queries ------------------------------------------------------------------------------------
+
+  /// Returns when a lane becomes due: at once (the clock's smallest) if one is already. Empty: never
+  /// by itself. O(1).
+  [[nodiscard]] std::optional<time_point> next_due_at() const noexcept;
+
+  /// Returns since when the oldest item waits. O(lanes).
+  [[nodiscard]] std::optional<time_point> oldest() const noexcept;
+
+  [[nodiscard]] std::size_t items() const noexcept { return items_; }
+  [[nodiscard]] std::size_t cost() const noexcept { return cost_; }
+  /// Returns the number of lanes with items or batches.
+  [[nodiscard]] std::size_t lanes() const noexcept;
 
 private:
-  struct entry {
-    time_point arrival;
-    Item item;
-  };
+  [[nodiscard]] lane_view view_of(const lane& l) const;
+  [[nodiscard]] bool is_blocked(const lane& l) const noexcept;
+  [[nodiscard]] static bool is_idle(const lane& l) noexcept;
+  void place(time_point now, lane& l);
+  void stand(lane& l, lane::standing where);
+  void drop_if_idle(lane& l);
 
-  std::size_t max_items_;
-  std::deque<entry> entries_;
+  const options* opts_;
+  item_table* table_;
+  order_rules rules_;
+  std::optional<time_point> draining_since_;
+  std::unordered_map<std::string, std::unique_ptr<lane>> lanes_;
+  lane* recent_ = nullptr; // most keys are the one before
+  std::list<lane*> due_;   // in the order of their turns
+  // By the end of the window, then in the order in which they began to wait.
+  std::map<std::pair<time_point, std::uint64_t>, lane*> waiting_;
+  std::uint64_t waits_ = 0;
+  std::size_t items_ = 0;
+  std::size_t cost_ = 0;
 };
 
 } // namespace batcher

@@ -2,19 +2,23 @@
 //
 // The batcher as a state machine. It owns every item from admission until it hands it back with its
 // outcome, queued and in flight alike, so that no item can be forgotten. Whoever drives it (an
-// actor, a simulation, a test) reads the clock, makes one call and turns what comes back into
-// messages.
+// actor, a simulation, a test) reads the clock, makes one call and turns what has departed into
+// messages. The rules themselves are in `batch_scheduler`, which knows no items.
 //
 //     running --drain--> draining --timeout in expire(), or abandon--> closed
 //     running --abandon-----------------------------------------------> closed
 //
 // Invariants, after every call:
-//   1. admitted = handed back + queued + in flight; each item is handed back exactly once.
-//   2. No batch holds more than `max_batch_items`.
-//   3. With credit free no item waits longer than `max_delay` from its arrival, provided the driver
-//      calls `next_batch` at `next_deadline`.
-//   4. Items leave the queue in the order of their arrival.
-//   5. No worker holds more batches than its credit.
+//   1. requests = replied + queued + in flight + following; each item departs exactly once.
+//   2. No batch holds more than `max_batch_items` or `max_batch_cost`, or items of two keys.
+//   3. With credit free, not paused and the lane below `max_lane_batches`, no item waits longer than
+//      `max_delay`, provided the driver calls `next_batch` at `next_deadline`.
+//   4. Within one lane, tenant and priority items leave the queue in the order of their arrival. A
+//      batch that runs again goes before all fresh ones, the oldest first.
+//   5. A lane takes turns with the other due ones, a tenant gets its share by weight, and a priority
+//      is overtaken within its bound (lane.hpp): none of them starves.
+//   6. No worker holds more batches than its credit.
+//   7. No item is dispatched whose deadline has come or whose sender has ended.
 //
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10
@@ -27,64 +31,123 @@
 #pragma once
 
 #include "batcher/batch.hpp"
-#include "batcher/batch_queue.hpp"
+#include "batcher/batch_scheduler.hpp"
 #include "batcher/errc.hpp"
-#include "batcher/flush_policy.hpp"
-#include "batcher/in_flight.hpp"
-#include "batcher/live_counters.hpp"
-#include "batcher/observer.hpp"
+#include "batcher/item.hpp"
 #include "batcher/options.hpp"
 #include "batcher/time.hpp"
 #include "batcher/worker_table.hpp"
 
-#include <algorithm>
-#include <cassert>
+#include <concepts>
 #include <cstddef>
-#include <memory>
+#include <cstdint>
+#include <functional>
 #include <optional>
-#include <span>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace batcher {
 
+/// How identical items are found, if they are to share a place. Both empty: never.
+template <class Item>
+struct coalescing {
+  std::function<std::size_t(const Item&)> hash = {};
+  /// Must hold only for items whose results are the same.
+  std::function<bool(const Item&, const Item&)> equal = {};
+};
+
+/// `Item` is movable without exceptions. If it has a member `bool is_abandoned() const`, items for
+/// which that holds are not executed but depart with `errc::cancelled`.
 template <class Item>
 class batcher_core {
 public:
+  /// An item that has left the core, and why.
+  struct departure {
+    Item item;
+    /// `none`: with the result at `position` of the batch that was completed just now.
+    errc outcome = errc::none;
+    /// The batch that its worker still holds though nobody waits for its item at `position` any more
+    /// (tell the function), or 0.
+    batch_id batch = 0;
+    std::uint32_t position = 0;
+    /// Whether the departure after this one gets the same result, so that this gets a copy.
+    bool shares_result = false;
+  };
+
   /// A batch on its way to a worker. The items stay inside the core: take what the worker needs out
-  /// of them and leave what the reply needs. Valid until the batch is settled.
+  /// of them and leave what the reply needs. Valid until the next call of the core.
   struct batch {
     batch_id id = 0;
     worker_id worker = 0;
-    std::span<Item> items;
+    /// Which run of these items it is: 1, 2, ...
+    std::size_t attempt = 1;
+    /// How many more items the backend expects (`allowed_batch_items`).
+    std::size_t padding_items = 0;
+    /// What its items have in common.
+    std::string_view key;
+    std::vector<Item*> items;
+  };
+
+  struct admission {
+    /// `none`, or why the item is still the caller's.
+    errc refused = errc::none;
+    /// What `cancel` wants.
+    item_id id = 0;
   };
 
   // -- construction -------------------------------------------------------------------------------
 
-  /// Precondition: `validate(opts)` is empty.
-  explicit batcher_core(options opts) : opts_{std::move(opts)}, queue_{opts_.max_queue_items} {
-    assert(validate(opts_).empty());
-    if (opts_.observer) opts_.observer->on_start(opts_.name, opts_.max_batch_items, counters_);
-  }
-
-  batcher_core(const batcher_core&) = delete;
-  batcher_core& operator=(const batcher_core&) = delete;
+  /// Precondition: `validate(opts)` is empty. `seed` is that of the restarts' jitter.
+  explicit batcher_core(options opts, std::uint64_t seed = 0, coalescing<Item> same = {})
+    : rules_{std::move(opts), seed, abandoned_check()}, same_{std::move(same)} {}
 
   // -- requests -----------------------------------------------------------------------------------
 
-  /// Takes a request in. Returns `none` and owns the item from then on, or leaves the item with the
-  /// caller, to be answered with the code returned: `queue_full`, `draining`, or the code that
-  /// `abandon` was given. A refused item counts as replied.
-  [[nodiscard]] errc admit(time_point now, Item&& item) {
-    now = forward(now);
-    counters_->on_request();
-    auto refused = refusal();
-    if (refused == errc::none && !queue_.push(now, std::move(item))) refused = errc::queue_full;
-    if (refused == errc::none)
-      counters_->on_admitted();
-    else
-      counters_->on_replied(outcome_of(refused), 1);
-    return refused;
+  /// Takes a request in. Owns the item from then on, or leaves it with the caller, to be answered
+  /// with the code returned: one of the refusals, or the code that `abandon` was given. A refused
+  /// item counts as replied. Others may depart instead (`overload::drop_oldest`). Cost: O(1) on
+  /// average, with a deadline O(log items).
+  [[nodiscard]] admission admit(time_point now, Item&& item, const placement& where = {}) {
+    if constexpr (can_be_abandoned)
+      if (item.is_abandoned()) return {rules_.refuse(now, errc::cancelled), 0};
+    auto hash = same_.hash ? same_.hash(item) : 0;
+    auto leader = same_.hash ? find_same(hash, item, where.key) : no_slot;
+    auto [refused, slot, id] = rules_.admit(now, where, leader);
+    if (refused == errc::none) {
+      if (slot >= items_.size()) items_.resize(slot + 1);
+      items_[slot].item.emplace(std::move(item));
+      if (same_.hash) {
+        items_[slot].hash = hash;
+        if (leader == no_slot) by_hash_.emplace(hash, slot);
+      }
+    }
+    collect();
+    return {refused, id};
+  }
+
+  /// Counts a request that the driver itself refuses, with `why`.
+  void refuse(time_point now, errc why) { rules_.refuse(now, why); }
+
+  /// Lets an item depart with `errc::cancelled`, wherever it is; others that share its place stay.
+  /// Returns whether it was there.
+  bool cancel(time_point now, item_id id) {
+    auto found = rules_.cancel(now, id);
+    collect();
+    return found;
+  }
+
+  /// Asks for room for `items` items under a ticket of the caller's choice
+  /// (`overload::wait_for_credit`).
+  void ask_credit(time_point now, std::uint64_t ticket, std::size_t items) {
+    rules_.ask_credit(now, ticket, items);
+  }
+
+  /// Hands out, once, what was granted; no items if new requests are refused. Call until empty, after
+  /// every other command and at `next_deadline`.
+  [[nodiscard]] std::optional<credit_line::grant> next_grant(time_point now) {
+    return rules_.next_grant(now);
   }
 
   // -- batches ------------------------------------------------------------------------------------
@@ -92,192 +155,187 @@ public:
   /// Forms the next batch if one is due and a worker has credit. Call until it returns nothing,
   /// after every other command and at `next_deadline`.
   [[nodiscard]] std::optional<batch> next_batch(time_point now) {
-    now = forward(now);
-    if (!workers_.has_credit()) return std::nullopt;
-    auto decision = decide(now);
-    if (!decision.close) return std::nullopt;
-    flight<Item> f{.worker = *workers_.assign(),
-                   .reason = decision.reason,
-                   .ready_at = decision.ready_at,
-                   .dispatched_at = now,
-                   .items = {},
-                   .arrivals = {}};
-    queue_.pop(std::min(queue_.items(), opts_.max_batch_items), f.items, f.arrivals);
-    counters_->on_dispatched(f.reason, f.items.size());
-    auto id = in_flight_.add(std::move(f));
-    auto& kept = in_flight_.at(id);
-    return batch{id, kept.worker, kept.items};
+    auto due = rules_.next_batch(now);
+    collect();
+    if (!due) return std::nullopt;
+    batch out{due->id, due->worker, due->attempt, due->padding_items, due->key, {}};
+    out.items.reserve(due->slots.size());
+    for (auto slot : due->slots) out.items.push_back(&*items_[slot].item);
+    return out;
   }
 
-  /// Settles a batch whose function returned. Its items come back with `none`, or with
-  /// `result_count_mismatch` if there is not one result per item. No items come back for a batch
-  /// that was settled before: the answer is late and there is nobody to give it to.
-  [[nodiscard]] settled<Item> complete(time_point now, batch_id id, const batch_report& report) {
-    auto outcome = [&](const flight<Item>& f) {
-      return report.results == f.items.size() ? errc::none : errc::result_count_mismatch;
-    };
-    return settle(forward(now), id, outcome, report);
+  /// Settles a batch whose function returned. With one result per item its items depart with
+  /// `none`; otherwise it has failed with `result_count_mismatch`, as in `fail`. Returns false if
+  /// nobody waits for it any more: it was settled, given up or lost before.
+  bool complete(time_point now, batch_id id, const batch_report& report) {
+    auto is_in_time = rules_.complete(now, id, report);
+    collect();
+    return is_in_time;
   }
 
-  /// Settles a batch without results. `why` is what its items are answered with: `batch_failed` if
-  /// the function threw, `worker_lost` if the batch never reached it. Unknown batches as in
-  /// `complete`.
-  [[nodiscard]] settled<Item> fail(time_point now, batch_id id, errc why,
-                                   duration executed = duration::zero()) {
-    assert(why != errc::none);
-    return settle(forward(now), id, [why](const flight<Item>&) { return why; }, {0, 0, executed});
+  /// Settles a batch without results: `batch_failed` if the function threw, `worker_lost` if the
+  /// batch never reached it. Its items run again if `options::on_failure` says so, or depart with
+  /// `why`. Returns as `complete`.
+  bool fail(time_point now, batch_id id, errc why, duration executed = duration::zero()) {
+    auto is_in_time = rules_.fail(now, id, why, executed);
+    collect();
+    return is_in_time;
   }
+
+  /// Hands out, once, a batch past `batch_timeout` that its worker still holds though nobody waits
+  /// for it any more (tell the function). Call until empty, after `expire`.
+  [[nodiscard]] std::optional<batch_id> take_given_up() { return rules_.take_given_up(); }
+
+  /// Returns what has departed since the last `clear_departures`, in order.
+  [[nodiscard]] std::vector<departure>& departures() noexcept { return departures_; }
+  void clear_departures() noexcept { departures_.clear(); }
 
   // -- workers ------------------------------------------------------------------------------------
 
-  /// Adds a worker that takes up to `credit` batches at once. Preconditions: `id` is new; credit >=
-  /// 1.
-  void worker_up(worker_id id, std::size_t credit) { workers_.join(id, credit); }
+  /// Hands out, once, a worker to be started, the first time or again; `worker_up` or `worker_down`
+  /// is to tell how that went. Call until empty, as `next_batch`.
+  [[nodiscard]] std::optional<worker_id> next_start(time_point now) {
+    return rules_.next_start(now);
+  }
 
-  /// Removes a worker. Every batch that it held comes back with `worker_lost`. Unknown ids:
-  /// nothing.
-  [[nodiscard]] std::vector<settled<Item>> worker_down(time_point now, worker_id id) {
-    now = forward(now);
-    workers_.leave(id);
-    std::vector<settled<Item>> out;
-    for (auto lost : in_flight_.of_worker(id)) out.push_back(fail(now, lost, errc::worker_lost));
-    return out;
+  /// Hands out, once, a worker to be ended, since there are more than the options ask for.
+  [[nodiscard]] std::optional<worker_id> take_retired() { return rules_.take_retired(); }
+
+  /// The worker is ready and takes up to `credit` batches at once, at least 1.
+  void worker_up(time_point now, worker_id id, std::size_t credit) {
+    rules_.worker_up(now, id, credit);
+  }
+
+  /// The worker died or could not be started. Every batch that it held has failed with
+  /// `worker_lost`. Unknown ids: nothing.
+  void worker_down(time_point now, worker_id id) {
+    rules_.worker_down(now, id);
+    collect();
   }
 
   // -- life ---------------------------------------------------------------------------------------
 
+  /// Lets depart what has run out of time: items past their deadline, batches past
+  /// `batch_timeout`, everything left at a drain's timeout or after too long without workers.
+  void expire(time_point now) {
+    rules_.expire(now);
+    collect();
+  }
+
+  /// Dispatches nothing until `resume` or `drain`; requests are admitted and expire as usual.
+  void pause() noexcept { rules_.pause(); }
+  void resume() noexcept { rules_.resume(); }
+  [[nodiscard]] bool is_paused() const noexcept { return rules_.is_paused(); }
+
+  /// Takes new options from now on; name and observer stay. What is queued or in flight stays, even
+  /// beyond new limits. Surplus workers come out of `take_retired`, missing ones out of
+  /// `next_start`. Precondition: `validate(opts)` is empty.
+  void reconfigure(time_point now, options opts) { rules_.reconfigure(now, std::move(opts)); }
+
   /// Refuses new requests from now on, dispatches what is queued without waiting for windows, and
   /// lets `expire` answer what is left at `now + timeout`. A second call can only shorten the
   /// timeout.
-  void drain(time_point now, duration timeout) {
-    now = forward(now);
-    if (is_closed()) return;
-    auto limit = timeout < time_point::max() - now ? now + std::max(timeout, duration::zero())
-                                                   : time_point::max();
-    drain_limit_ = draining_since_ ? std::min(drain_limit_, limit) : limit;
-    if (!draining_since_) draining_since_ = now;
-  }
+  void drain(time_point now, duration timeout) { rules_.drain(now, timeout); }
 
-  /// Hands back what has run out of time: at the drain's timeout everything left, with `shut_down`.
-  [[nodiscard]] std::vector<settled<Item>> expire(time_point now) {
-    now = forward(now);
-    if (!draining_since_ || is_closed() || now < drain_limit_) return {};
-    return abandon(now, errc::shut_down);
-  }
-
-  /// Closes the batcher at once: every item, in flight or queued, comes back with `why`, and so
-  /// will every later request. Only the first call counts.
-  [[nodiscard]] std::vector<settled<Item>> abandon(time_point now, errc why) {
-    assert(why != errc::none);
-    now = forward(now);
-    std::vector<settled<Item>> out;
-    if (is_closed()) return out;
-    closed_ = why;
-    while (!in_flight_.is_empty()) out.push_back(fail(now, in_flight_.oldest(), why));
-    if (!queue_.is_empty()) out.push_back(empty_queue(why));
-    return out;
+  /// Closes the batcher at once: every item departs with `why`, and every later request is refused
+  /// with it. Only the first call counts.
+  void abandon(time_point now, errc why) {
+    rules_.abandon(now, why);
+    collect();
   }
 
   // -- queries ------------------------------------------------------------------------------------
 
-  /// Returns when to call `expire` and `next_batch` again if nothing else happens before.
-  [[nodiscard]] std::optional<time_point> next_deadline() const {
-    std::optional<time_point> next;
-    if (is_closed()) return next;
-    if (workers_.has_credit()) next = decide(last_now_).next;
-    if (draining_since_ && !is_idle() && drain_limit_ != time_point::max())
-      next = next ? std::min(*next, drain_limit_) : drain_limit_;
-    return next;
-  }
+  /// Returns when to call `expire`, `next_start`, `next_grant` and `next_batch` again if nothing else
+  /// happens before.
+  [[nodiscard]] std::optional<time_point> next_deadline() { return rules_.next_deadline(); }
 
   /// Returns what a request would be refused with before the queue is looked at, `none` if nothing.
-  [[nodiscard]] errc refusal() const noexcept {
-    if (is_closed()) return closed_;
-    return draining_since_ ? errc::draining : errc::none;
-  }
+  [[nodiscard]] errc refusal() const noexcept { return rules_.refusal(); }
 
-  /// Returns whether nothing is queued and nothing in flight.
-  [[nodiscard]] bool is_idle() const noexcept { return queue_.is_empty() && in_flight_.is_empty(); }
+  /// Returns whether no item is inside.
+  [[nodiscard]] bool is_idle() const noexcept { return rules_.is_idle(); }
 
   /// Returns whether every request is refused for good.
-  [[nodiscard]] bool is_closed() const noexcept { return closed_ != errc::none; }
+  [[nodiscard]] bool is_closed() const noexcept { return rules_.is_closed(); }
 
   /// Returns whether a drain has nothing left to wait for; true as well once the batcher is closed.
-  [[nodiscard]] bool is_drained() const noexcept {
-    return is_closed() || (draining_since_ && is_idle());
+  [[nodiscard]] bool is_drained() const noexcept { return rules_.is_drained(); }
+
+  /// Returns how long what is queued now takes to be dispatched at the rate of late.
+  [[nodiscard]] duration retry_after(time_point now) const noexcept {
+    return rules_.retry_after(now);
   }
 
-  [[nodiscard]] std::size_t queue_items() const noexcept { return queue_.items(); }
-  [[nodiscard]] std::size_t in_flight_items() const noexcept { return in_flight_.items(); }
-  [[nodiscard]] const worker_table& workers() const noexcept { return workers_; }
-  [[nodiscard]] const options& opts() const noexcept { return opts_; }
+  [[nodiscard]] batcher_stats stats(time_point now) { return rules_.stats(now); }
+
+  [[nodiscard]] std::size_t queue_items() const noexcept { return rules_.queue_items(); }
+  [[nodiscard]] std::size_t in_flight_items() const noexcept { return rules_.in_flight_items(); }
+  [[nodiscard]] std::size_t following_items() const noexcept { return rules_.following_items(); }
+  [[nodiscard]] const worker_table& workers() const noexcept { return rules_.workers(); }
+  [[nodiscard]] const options& opts() const noexcept { return rules_.opts(); }
 
   /// Returns the counters, which may be read from any thread and outlive the core.
-  [[nodiscard]] std::shared_ptr<const live_counters> counters() const noexcept { return counters_; }
+  [[nodiscard]] std::shared_ptr<const live_counters> counters() const noexcept {
+    return rules_.counters();
+  }
 
 private:
-  // A clock that runs backwards is held at the latest instant seen.
-  time_point forward(time_point now) { return last_now_ = std::max(last_now_, now); }
+  static constexpr bool can_be_abandoned = requires(const Item& x) {
+    { x.is_abandoned() } -> std::convertible_to<bool>;
+  };
 
-  flush_decision decide(time_point now) const {
-    queue_view view;
-    view.items = queue_.items();
-    if (view.items > 0) view.oldest = queue_.arrival(0);
-    if (view.items >= opts_.max_batch_items)
-      view.filled = queue_.arrival(opts_.max_batch_items - 1);
-    return decide_flush(view, opts_, draining_since_, now);
+  struct seat {
+    std::optional<Item> item;
+    std::size_t hash = 0;
+  };
+
+  batch_scheduler::abandoned_check abandoned_check() {
+    if constexpr (can_be_abandoned)
+      return [this](slot_number slot) { return items_[slot].item->is_abandoned(); };
+    else
+      return {};
   }
 
-  template <class OutcomeOf>
-  settled<Item> settle(time_point now, batch_id id, OutcomeOf outcome_for,
-                       const batch_report& report) {
-    auto taken = in_flight_.take(id);
-    if (!taken) return {};
-    auto& f = *taken;
-    workers_.release(f.worker);
-    auto outcome = outcome_for(f);
-    auto item_errors = outcome == errc::none ? report.item_errors : 0;
-    count_replies(outcome, f.items.size(), item_errors);
-    if (opts_.observer)
-      opts_.observer->on_batch({.reason = f.reason,
-                                .outcome = outcome,
-                                .item_errors = item_errors,
-                                .arrivals = f.arrivals,
-                                .ready_at = f.ready_at,
-                                .dispatched_at = f.dispatched_at,
-                                .finished_at = now,
-                                .executed = report.executed});
-    return {outcome, std::move(f.items)};
+  slot_number find_same(std::size_t hash, const Item& item, std::string_view key) const {
+    auto [begin, end] = by_hash_.equal_range(hash);
+    for (auto it = begin; it != end; ++it) {
+      auto& there = items_[it->second].item;
+      auto* lane = rules_.items()[it->second].lane;
+      if (lane->key() == key && same_.equal(*there, item)) return it->second;
+    }
+    return no_slot;
   }
 
-  void count_replies(errc outcome, std::size_t items, std::size_t item_errors) {
-    counters_->on_returned(items);
-    if (outcome != errc::none) {
-      counters_->on_replied(outcome_of(outcome), items);
+  // Takes the items of all that has departed out of their slots.
+  void collect() {
+    for (auto& left : rules_.departures()) {
+      auto& from = items_[left.slot];
+      if (same_.hash) forget_same(from.hash, left.slot, left.heir);
+      departures_.push_back(
+        {std::move(*from.item), left.outcome, left.batch, left.position, left.shares_result});
+      from.item.reset();
+    }
+    rules_.clear_departures();
+  }
+
+  void forget_same(std::size_t hash, slot_number slot, slot_number heir) {
+    auto [begin, end] = by_hash_.equal_range(hash);
+    for (auto it = begin; it != end; ++it) {
+      if (it->second != slot) continue;
+      if (heir == no_slot)
+        by_hash_.erase(it);
+      else
+        it->second = heir;
       return;
     }
-    counters_->on_replied(batcher::outcome::ok, items - item_errors);
-    counters_->on_replied(batcher::outcome::item_error, item_errors);
   }
 
-  settled<Item> empty_queue(errc why) {
-    settled<Item> out{why, {}};
-    std::vector<time_point> arrivals;
-    queue_.pop(queue_.items(), out.items, arrivals);
-    counters_->on_dequeued(out.items.size());
-    counters_->on_replied(outcome_of(why), out.items.size());
-    return out;
-  }
-
-  options opts_;
-  batch_queue<Item> queue_;
-  worker_table workers_;
-  in_flight<Item> in_flight_;
-  time_point last_now_;
-  std::optional<time_point> draining_since_;
-  time_point drain_limit_;
-  errc closed_ = errc::none;
-  std::shared_ptr<live_counters> counters_ = std::make_shared<live_counters>();
+  std::vector<seat> items_; // by slot
+  batch_scheduler rules_;
+  coalescing<Item> same_;
+  std::unordered_multimap<std::size_t, slot_number> by_hash_; // who has a place that can be shared
+  std::vector<departure> departures_;
 };
 
 } // namespace batcher

@@ -17,13 +17,14 @@ namespace batcher {
 enum class errc : std::uint8_t {
   /// No error.
   none = 0,
-  /// The queue holds `max_queue_items`. Retry later, or send less.
+  /// The queue or the lane is full. Retry after the time that the error tells, or send less.
   queue_full = 1,
   /// The batcher refuses new requests while it finishes those it has. Send to another batcher.
   draining = 2,
   /// The batcher was stopped before it had a result. Do not retry here; the request may have run.
   shut_down = 3,
-  /// No worker is left and none will come back. Give up; the text tells why the last one went.
+  /// No worker has been up for `max_outage`. Retry later, if at all; the text tells why the last one
+  /// went.
   no_workers = 4,
   /// The worker that held the batch died. Retry only if repeating the request is safe.
   worker_lost = 5,
@@ -31,12 +32,33 @@ enum class errc : std::uint8_t {
   batch_failed = 6,
   /// The batch function returned more or fewer results than items: a defect of that function.
   result_count_mismatch = 7,
+  /// The request's time was over. Retry with more time, if the answer is still wanted; the request
+  /// may have run.
+  expired = 8,
+  /// The request was cancelled, or whoever sent it has ended. The request may have run.
+  cancelled = 9,
+  /// A newer request took its place in a full queue (`overload::drop_oldest`). Retry later.
+  dropped = 10,
+  /// The request alone costs more than `max_batch_cost`. Send smaller ones, or give `split` and
+  /// `join`.
+  too_costly = 11,
+  /// Its key would be one lane more than `max_lanes`. Use fewer keys, or retry when others are idle.
+  too_many_lanes = 12,
+  /// The batch function took longer than `batch_timeout`. Retry only if repeating is safe.
+  batch_timeout = 13,
+  /// A field of `submit` is out of its range: the caller's bug.
+  invalid_request = 14,
+  /// `reconfigure` was given options that are out of range or that cannot change; nothing changed.
+  /// No request is answered with it.
+  invalid_options = 15,
 };
 
 /// Every code in the order of its value, `none` first.
 inline constexpr std::array all_errcs{
-  errc::none,       errc::queue_full,  errc::draining,     errc::shut_down,
-  errc::no_workers, errc::worker_lost, errc::batch_failed, errc::result_count_mismatch,
+  errc::none,           errc::queue_full,    errc::draining,        errc::shut_down,
+  errc::no_workers,     errc::worker_lost,   errc::batch_failed,    errc::result_count_mismatch,
+  errc::expired,        errc::cancelled,     errc::dropped,         errc::too_costly,
+  errc::too_many_lanes, errc::batch_timeout, errc::invalid_request, errc::invalid_options,
 };
 
 /// Returns the enumerator's name, e.g. "queue_full". The text lives for ever.

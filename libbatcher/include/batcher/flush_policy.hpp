@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// When a batch closes: a pure function of what is queued, the options and the time. It neither
-// knows workers nor keeps state; the core asks it only when a worker has credit (late binding).
+// When a batch closes and how many items it takes: pure functions of what is queued in a lane, the
+// options and the time. They neither know workers nor keep state; the core asks only when a worker
+// has credit (late binding).
 //
 // Latency bound, with credit free:   dispatch <= arrival of the oldest item + max_delay
 //
@@ -23,13 +24,14 @@
 
 namespace batcher {
 
-/// What the policy sees of a queue.
-struct queue_view {
-  /// Number of queued items.
+/// What the policy sees of a lane.
+struct lane_view {
+  /// What is queued.
   std::size_t items = 0;
-  /// Arrival of the oldest item. Meaningless while there is none.
+  std::size_t cost = 0;
+  /// Since when the oldest item waits. Meaningless while there is none.
   time_point oldest;
-  /// Arrival of item number `max_batch_items`. Meaningless while there are fewer.
+  /// Since when the batch has been full. Meaningless unless `is_full`.
   time_point filled;
 };
 
@@ -37,7 +39,8 @@ struct queue_view {
 struct flush_decision {
   /// Whether the batch leaves now.
   bool close = false;
-  /// Why it leaves: `size` before `drain` before the other two. Meaningless unless `close`.
+  /// Why it leaves: `size` and `cost` before `drain` before the other two. Meaningless unless
+  /// `close`.
   close_reason reason = close_reason::size;
   /// Since when it could have left, at most `now`. Meaningless unless `close`.
   time_point ready_at;
@@ -45,10 +48,28 @@ struct flush_decision {
   std::optional<time_point> next;
 };
 
-/// Decides about the oldest items of a queue at `now`. `draining_since` is set while the batcher
-/// drains and waits for no window.
-[[nodiscard]] flush_decision decide_flush(const queue_view& queue, const options& opts,
+/// Returns how many items close a batch: `preferred_batch_items` or, without, `max_batch_items`.
+[[nodiscard]] std::size_t trigger_items(const options& opts) noexcept;
+
+/// Returns what cost closes a batch, the largest number for none.
+[[nodiscard]] std::size_t trigger_cost(const options& opts) noexcept;
+
+/// Returns whether there is nothing more to wait for.
+[[nodiscard]] inline bool is_full(const lane_view& queued, const options& opts) noexcept {
+  return queued.items >= trigger_items(opts) || queued.cost >= trigger_cost(opts);
+}
+
+/// Decides about the next batch of a lane at `now`. `draining_since` is set while the batcher drains
+/// and waits for no window.
+[[nodiscard]] flush_decision decide_flush(const lane_view& queued, const options& opts,
                                           std::optional<time_point> draining_since,
                                           time_point now) noexcept;
+
+/// Returns how many of `queued` items a batch takes, cost left aside: at most `max_batch_items`,
+/// rounded as the options say.
+[[nodiscard]] std::size_t batch_limit(std::size_t queued, const options& opts) noexcept;
+
+/// Returns how many items a batch of `items` lacks to a size that the backend takes.
+[[nodiscard]] std::size_t padding_of(std::size_t items, const options& opts) noexcept;
 
 } // namespace batcher

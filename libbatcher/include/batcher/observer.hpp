@@ -16,22 +16,29 @@
 
 namespace batcher {
 
-/// The life of one batch, told when its items leave. The parts of an item's latency are
+/// One run of a batch, told when it ends. The parts of an item's latency are
 ///
-///     fill wait     = max(ready_at - arrival, 0)                 waiting for the batch to close
-///     capacity wait = dispatched_at - max(arrival, ready_at)     waiting for a free worker
-///     execute       = executed                                   inside the batch function
+///     fill wait     = max(ready_at - arrival, 0)                       waiting for the batch to close
+///     capacity wait = max(dispatched_at - max(arrival, ready_at), 0)   waiting for a free worker
+///     execute       = executed                                         inside the batch function
 ///     request       = finished_at - arrival
 ///
-/// and what `request` has left over is the way to the worker and back.
+/// and what `request` has left over is the way to the worker and back, and for items that ran more
+/// than once the runs before. An item that shares the place of an identical one may have come while
+/// that one was executed already: it waited for neither.
 struct batch_record {
   /// Why the batch was closed.
   close_reason reason = close_reason::size;
-  /// `none` if the worker returned one result per item, else what all items were answered with.
+  /// `none` if the worker returned one result per item, else how the batch failed.
   errc outcome = errc::none;
+  /// Which run of its items it was: 1, 2, ...
+  std::size_t attempt = 1;
+  /// What was dispatched. Unit: items.
+  std::size_t items = 0;
   /// Items that the batch function gave an error of their own. Unit: items.
   std::size_t item_errors = 0;
-  /// When each item reached the batcher, oldest first. Valid during the call only.
+  /// When each of those that leave with this run reached the batcher; those that leave earlier, or
+  /// run again, are not among them. Valid during the call only.
   std::span<const time_point> arrivals;
   /// Since when the batch could have left, had a worker been free.
   time_point ready_at;
@@ -60,7 +67,7 @@ public:
                         // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep it
                         std::shared_ptr<const live_counters> /*counters*/) noexcept {}
 
-  /// Called once per dispatched batch, when its items leave.
+  /// Called once per dispatched batch, when it ends.
   virtual void on_batch(const batch_record& /*record*/) noexcept {}
 };
 

@@ -5,10 +5,12 @@
 
 #pragma once
 
+#include "batcher/retry.hpp"
 #include "batcher/time.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +27,29 @@ enum class when_idle : std::uint8_t {
   /// Dispatch at once: an idle worker never waits. Batches form by themselves while workers are
   /// busy and `max_delay` has no effect. Lowest latency at low load.
   immediate,
+};
+
+/// What a backend that takes only certain sizes is given when the batch at hand has another.
+enum class size_rounding : std::uint8_t {
+  /// The largest allowed size that can be filled; the rest waits. Below the smallest one, and where
+  /// `max_batch_cost`, a retry or items that nobody wants any more leave a batch short: the next
+  /// larger size, with the function told how much to pad.
+  down,
+  /// Everything at hand, and the function is told how much to pad up to the next allowed size.
+  pad,
+};
+
+/// What happens to a request when the queue is full.
+enum class overload : std::uint8_t {
+  /// It is refused with `errc::queue_full`.
+  refuse_newest,
+  /// It takes the place of the oldest request of the lane that is full or, if the whole queue is,
+  /// of the longest lane; that one is answered with `errc::dropped`.
+  drop_oldest,
+  /// It is refused as well, unless it comes on credit: clients ask for credit first, which is
+  /// granted in the order of asking, as soon as there is room, and holds that room for
+  /// `credit_lease`.
+  wait_for_credit,
 };
 
 /// How workers run.
@@ -47,6 +72,26 @@ struct options {
   /// Most items in one batch. Unit: items. Range: 1 and up; 1 turns batching off; 0 is refused.
   std::size_t max_batch_items = 64;
 
+  /// Items that are enough to close a batch while a worker is free; with all workers busy it grows
+  /// on, up to `max_batch_items`. Unit: items. Range: 0 to `max_batch_items`. 0: the same as
+  /// `max_batch_items`.
+  std::size_t preferred_batch_items = 0;
+
+  /// The only sizes that the backend takes, ascending, each once, the last one equal to
+  /// `max_batch_items`. Unit: items. Range of each: 1 to `max_batch_items`; 0 is refused. Empty:
+  /// every size.
+  std::vector<std::size_t> allowed_batch_items = {};
+
+  /// What happens to batches of other sizes. `pad` needs `allowed_batch_items`; without, `down` has
+  /// no effect.
+  batcher::size_rounding size_rounding = batcher::size_rounding::down;
+
+  /// Most cost in one batch, in whatever unit the cost function counts (bytes, tokens, rows);
+  /// without one every item costs 1. An item that would overflow the batch waits in front for the
+  /// next one; one that alone costs more is refused with `errc::too_costly`. Range: any. 0: no
+  /// limit.
+  std::size_t max_batch_cost = 0;
+
   /// Longest time that an item waits for others to join its batch, counted from the oldest item's
   /// arrival. With a worker free no item waits longer; with all workers busy the batch keeps
   /// growing until one is free. Range: 0 to 1 hour. 0: never wait, the same as
@@ -56,11 +101,60 @@ struct options {
   /// What happens to a partial batch while a worker is idle.
   batcher::when_idle when_idle = batcher::when_idle::fill;
 
+  /// Longest time that a worker may take for a batch. One that takes longer fails its batch with
+  /// `errc::batch_timeout`, keeps its credit in use until it returns, and counts as failing. Range:
+  /// 0 to 24 hours. 0: no limit.
+  duration batch_timeout = duration::zero();
+
+  // -- deadlines ----------------------------------------------------------------------------------
+
+  /// How long a request may take, counted from its arrival; then it is answered with
+  /// `errc::expired`, wherever it is. A request may ask for less. One that is shorter than
+  /// `max_delay` ends before the window of a lone request does. Range: 0 to 24 hours. 0: no limit.
+  duration request_timeout = duration::zero();
+
   // -- how much may wait (affects memory and overload) --------------------------------------------
 
-  /// Most items that wait for dispatch, those being executed not counted; one more is refused with
-  /// `errc::queue_full`. Unit: items. Range: `max_batch_items` and up; 0 is refused.
+  /// Most items that wait for dispatch, those being executed not counted; with one more, `overload`
+  /// decides. As many again may share the places of identical ones. Unit: items. Range:
+  /// `max_batch_items` and up; 0 is refused.
   std::size_t max_queue_items = 65'536;
+
+  /// The same for each lane, so that one key cannot fill the queue. Unit: items. Range:
+  /// `max_batch_items` to `max_queue_items`. 0: no limit of its own.
+  std::size_t max_lane_items = 0;
+
+  /// Most lanes (different keys) at once; idle ones are dropped by themselves. A request with one
+  /// more key is refused with `errc::too_many_lanes`. Range: 1 and up; 0 is refused.
+  std::size_t max_lanes = 1'024;
+
+  /// Batches that one lane may have with the workers at once, so that a slow key leaves workers for
+  /// the others. Unit: batches. Range: any. 0: no limit.
+  std::size_t max_lane_batches = 0;
+
+  /// What happens to a request when the queue or its lane is full.
+  batcher::overload overload = batcher::overload::refuse_newest;
+
+  /// How long room that was granted to a client is kept for it. Matters for
+  /// `overload::wait_for_credit` only. Range: 1 ms to 1 hour; 0 is refused.
+  duration credit_lease = std::chrono::seconds{1};
+
+  // -- who comes first (affects fairness) ---------------------------------------------------------
+
+  /// The head start of each priority over the next lower one, within one tenant of one lane: an
+  /// item is overtaken only by items of a priority `n` higher that arrive less than `n` times this
+  /// after it. Range: 0 to 1 hour. 0: priorities have no effect.
+  duration priority_head_start = std::chrono::milliseconds{100};
+
+  /// Shares of the tenants of a lane, in cost, while they compete; a tenant that is not listed has
+  /// 1. Range of each: 1 to 1,000; 0 is refused.
+  std::map<std::string, std::uint32_t> tenant_weights = {};
+
+  // -- failure ------------------------------------------------------------------------------------
+
+  /// What becomes of a batch whose worker died, threw, took too long or returned the wrong number
+  /// of results. Ranges: see `retry.hpp`.
+  retry_policy on_failure = retry::never{};
 
   // -- workers (affects parallelism) --------------------------------------------------------------
 
@@ -74,6 +168,26 @@ struct options {
 
   /// Whether workers own a thread each or share the scheduler's.
   batcher::worker_execution worker_execution = batcher::worker_execution::detached;
+
+  /// How long a dead worker waits for its replacement, the first time; doubled with each failure in
+  /// a row up to `max_restart_delay`, and drawn anew from the upper half of that each time. Range:
+  /// 1 ms to `max_restart_delay`. 0: dead workers are not replaced, and those put aside wait as
+  /// with 100 ms.
+  duration restart_delay = std::chrono::milliseconds{100};
+
+  /// Longest such wait. Range: `restart_delay` to 1 hour. 0, with a `restart_delay` of 0 only:
+  /// those put aside do not wait.
+  duration max_restart_delay = std::chrono::seconds{30};
+
+  /// How long requests wait while no worker is up or starting; then everything that waits, and
+  /// every newcomer, is answered with `errc::no_workers` until a worker is back. Range: 0 to 1
+  /// hour. 0: at once.
+  duration max_outage = std::chrono::seconds{1};
+
+  /// Batches in a row that a worker may fail before it is put aside, for as long as a dead one
+  /// would be, and then tried with a single batch (a circuit breaker). The last worker is never put
+  /// aside. Unit: batches. Range: any. 0: never.
+  std::size_t breaker_failures = 5;
 
   // -- who watches --------------------------------------------------------------------------------
 

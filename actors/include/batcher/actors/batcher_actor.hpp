@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The shell around the core: reads the clock, makes one core call, turns what comes back into
-// messages. Knows nothing of sizes or ages; those are the core's.
+// The shell around the core: reads the clock, makes one core call, turns what departs into messages.
+// Knows nothing of sizes, ages or failures; those are the core's.
 //
 //     client --request--> batcher --job--> worker
 //     client <--reply---- batcher <-done-- worker
@@ -12,9 +12,13 @@
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/job.hpp"
 #include "batcher/actors/messages.hpp"
+#include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"
+#include "batcher/actors/requests.hpp"
 #include "batcher/actors/worker_actor.hpp"
 #include "batcher/batcher_core.hpp"
 
@@ -22,11 +26,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace batcher::actors {
@@ -36,20 +43,17 @@ class batcher_actor final : public batcher_interface<Request, Response>::base {
 public:
   using super = typename batcher_interface<Request, Response>::base;
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
+  using hooks_type = hooks<Request, Response>;
 
-  /// Starts one worker; called once per worker with the batcher itself and the worker's number. May
-  /// throw: that worker is lost.
+  /// Starts a worker; called with the batcher itself and the worker's number. May throw: that worker
+  /// could not be started.
   using start_worker = std::function<worker_handle(batcher_actor*, std::size_t)>;
 
   /// Precondition: `validate(opts)` is empty.
-  batcher_actor(caf::actor_config& cfg, options opts, start_worker start)
-    : super{cfg}, core_{std::move(opts)}, start_worker_{std::move(start)} {
-    auto& o = core_.opts();
-    queue_full_ = caf::make_error(errc::queue_full, "the queue of " + o.name + " holds "
-                                                      + std::to_string(o.max_queue_items)
-                                                      + " items, its limit; retry later");
-    draining_ = caf::make_error(errc::draining, o.name + " drains and takes no new requests");
-  }
+  batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
+                std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>())
+    : super{cfg}, hooks_{std::move(how)}, start_worker_{std::move(start)}, refusals_{opts},
+      core_{std::move(opts), this->id(), sameness()} {}
 
   const char* name() const override { return "batcher.batcher"; }
 
@@ -58,18 +62,39 @@ public:
     super::on_exit();
   }
 
+  [[nodiscard]] const options& opts() const noexcept { return core_.opts(); }
+
 protected:
   behavior_type make_behavior() override {
-    start_workers();
+    proceed(now());
     return {
       [this](Request& request) -> caf::result<Response> {
-        accept({std::move(request), reply_type{this->make_response_promise()}});
+        take({std::move(request)}, reply_type{this->make_response_promise()});
         return caf::delegated<Response>{};
       },
+      [this](submit_message& msg) -> caf::result<Response> {
+        auto& what = static_cast<submit_payload<Request>&>(*msg.request).what;
+        take(std::move(what), reply_type{this->make_response_promise()});
+        return caf::delegated<Response>{};
+      },
+      [this](bulk_message& msg) -> caf::result<bulk_reply_message> {
+        take_all(static_cast<bulk_payload<Request>&>(*msg.requests));
+        return caf::delegated<bulk_reply_message>{};
+      },
+      [this](cancel_atom, std::uint64_t tag) { return cancel(tag); },
+      [this](credit_atom, std::uint32_t items) { return give_credit(items); },
       [this](is_running_atom) { return core_.refusal() == errc::none; },
+      [this](stats_atom) { return stats_message{core_.stats(now())}; },
+      [this](pause_atom) { core_.pause(); },
+      [this](resume_atom) {
+        core_.resume();
+        proceed(now());
+      },
+      [this](const reconfigure_message& msg) { return reconfigure(*msg.opts); },
       [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
         drains_.emplace_back(this->make_response_promise());
         auto at = now();
+        if (!is_ended_) refusals_.set(errc::shut_down, "the drain timed out");
         core_.drain(at, timeout);
         proceed(at);
         return caf::delegated<std::uint64_t>{};
@@ -77,8 +102,8 @@ protected:
       [this](stop_atom) { close(errc::shut_down, "the batcher was stopped"); },
       [this](external_message& msg) {
         auto outside = std::static_pointer_cast<external>(std::move(msg.request));
-        auto& request = outside->request();
-        accept({std::move(request), reply_type{std::move(outside)}});
+        auto what = std::move(outside->what);
+        take(std::move(what), reply_type{std::move(outside)});
       },
       [this](tick_atom, std::uint64_t generation) {
         if (generation != tick_generation_) return;
@@ -92,11 +117,23 @@ private:
   using external = external_request<Request, Response>;
   using reply_type = reply<Request, Response>;
   using job_type = job<Request, Response>;
+  using tag_key = std::pair<caf::actor_addr, std::uint64_t>; // whose request, and which
 
   struct item {
-    Request request;
+    Request own_request; // until it is dispatched
     reply_type answer;
+    std::unique_ptr<tag_key> tag = {};
+    // Where the request is once it was dispatched, if it may be wanted again.
+    std::shared_ptr<job_type> last_run = {};
+    std::uint32_t position = 0;
+
+    [[nodiscard]] const Request& request() const {
+      return last_run ? last_run->requests[position] : own_request;
+    }
+    [[nodiscard]] bool is_abandoned() const { return answer.is_abandoned(); }
   };
+
+  using core_type = batcher_core<item>;
 
   // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
   // alive. A later instant is reached in steps of this length.
@@ -104,132 +141,328 @@ private:
 
   time_point now() const { return this->clock().now(); }
 
+  coalescing<item> sameness() const {
+    if (!hooks_->hash || !hooks_->equal) return {};
+    return {
+      [this](const item& x) { return hooks_->hash(x.request()); },
+      [this](const item& x, const item& y) { return hooks_->equal(x.request(), y.request()); }};
+  }
+
   // -- requests -----------------------------------------------------------------------------------
 
-  void accept(item&& x) {
+  void take(submit<Request> what, reply_type answer) {
     auto at = now();
-    auto refused = core_.admit(at, std::move(x));
-    if (refused != errc::none) x.answer.fail(refusal(refused));
+    supervise(at); // an idle batcher starts dead workers only when it is asked for something
+    admit(at, std::move(what), std::move(answer), this->current_sender());
     proceed(at);
   }
 
-  const caf::error& refusal(errc code) const {
-    if (code == errc::queue_full) return queue_full_;
-    return code == errc::draining ? draining_ : closed_;
+  void take_all(bulk_payload<Request>& msg) {
+    auto& what = msg.what;
+    // The promise of a bulk from outside, which `msg` collects for itself, answers nobody.
+    owned_promise promise{this->make_response_promise()};
+    auto whole = std::static_pointer_cast<collected<Response>>(std::move(msg.collector));
+    if (!whole) whole = collect_for(std::move(promise), what.requests.size());
+    auto at = now();
+    supervise(at);
+    for (std::size_t i = 0; i < what.requests.size(); ++i)
+      admit(at,
+            {.request = std::move(what.requests[i]),
+             .timeout = what.timeout,
+             .priority = what.priority,
+             .key = what.key,
+             .tenant = what.tenant},
+            reply_type{whole, i}, nullptr);
+    whole.reset();
+    proceed(at);
+  }
+
+  static std::shared_ptr<collected<Response>> collect_for(owned_promise promise,
+                                                          std::size_t parts) {
+    auto shared = std::make_shared<owned_promise>(std::move(promise));
+    auto whole =
+      std::make_shared<collected<Response>>(parts, [shared](bulk_results<Response> results) {
+        shared->deliver(
+          bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
+      });
+    whole->is_abandoned = [shared] { return shared->is_abandoned(); };
+    return whole;
+  }
+
+  // A user's function that throws costs its request.
+  void admit(time_point at, submit<Request> what, reply_type answer,
+             const caf::strong_actor_ptr& from) {
+    item x{std::move(what.request), std::move(answer)};
+    auto thrown = text_of_exception([&] {
+      auto cost = hooks_->cost ? hooks_->cost(x.own_request) : 1;
+      auto limit = opts().max_batch_cost;
+      if (limit != 0 && cost > limit && hooks_->split && hooks_->join)
+        admit_parts(at, std::move(x), what, limit);
+      else
+        admit_whole(at, std::move(x), what, cost, from);
+    });
+    if (!thrown) return;
+    core_.refuse(at, errc::invalid_request);
+    x.answer.deliver(caf::make_error(errc::invalid_request, std::move(*thrown)));
+  }
+
+  void admit_whole(time_point at, item&& x, const submit<Request>& what, std::size_t cost,
+                   const caf::strong_actor_ptr& from) {
+    if (what.tag != 0) {
+      tag_key tag{caf::actor_cast<caf::actor_addr>(from), what.tag};
+      if (tags_.contains(tag)) throw std::invalid_argument{"the tag of the request is in use"};
+      x.tag = std::make_unique<tag_key>(std::move(tag));
+    }
+    auto [refused, id] = core_.admit(at, std::move(x),
+                                     {.key = what.key,
+                                      .tenant = what.tenant,
+                                      .priority = what.priority,
+                                      .timeout = what.timeout,
+                                      .cost = cost,
+                                      .on_credit = what.on_credit});
+    if (refused != errc::none)
+      x.answer.deliver(error_of(refused, at));
+    else if (what.tag != 0)
+      tags_.emplace(tag_key{caf::actor_cast<caf::actor_addr>(from), what.tag}, id);
+  }
+
+  void admit_parts(time_point at, item&& x, const submit<Request>& what, std::size_t limit) {
+    auto parts = hooks_->split(x.own_request, limit);
+    if (parts.empty()) throw std::invalid_argument{"split returned no parts"};
+    std::vector<std::size_t> costs;
+    for (auto& part : parts) costs.push_back(hooks_->cost(part));
+    auto answer = std::make_shared<reply_type>(std::move(x.answer));
+    auto whole = std::make_shared<collected<Response>>(
+      parts.size(), [answer, how = hooks_](bulk_results<Response> results) {
+        answer->deliver(join_results(*how, std::move(results)));
+      });
+    whole->is_abandoned = [answer] { return answer->is_abandoned(); };
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      admit_whole(at, item{std::move(parts[i]), reply_type{whole, i}},
+                  {.request = {},
+                   .timeout = what.timeout,
+                   .priority = what.priority,
+                   .key = what.key,
+                   .tenant = what.tenant},
+                  costs[i], nullptr);
+  }
+
+  static caf::expected<Response> join_results(const hooks_type& how,
+                                              bulk_results<Response> results) {
+    std::vector<Response> values;
+    for (auto& result : results) {
+      if (!result) return std::move(result.error());
+      values.push_back(std::move(*result));
+    }
+    std::optional<Response> joined;
+    auto thrown = text_of_exception([&] { joined = how.join(std::move(values)); });
+    if (thrown) return caf::make_error(errc::invalid_request, std::move(*thrown));
+    return std::move(*joined);
+  }
+
+  bool cancel(std::uint64_t tag) {
+    auto it = tags_.find({caf::actor_cast<caf::actor_addr>(this->current_sender()), tag});
+    if (it == tags_.end()) return false;
+    auto at = now();
+    core_.cancel(at, it->second);
+    proceed(at);
+    return true;
+  }
+
+  caf::result<std::uint32_t> give_credit(std::uint32_t items) {
+    if (opts().overload != overload::wait_for_credit || items == 0)
+      return caf::make_error(errc::invalid_request,
+                             opts().name + " gives no credit, or none was asked for");
+    credits_.emplace(++last_ticket_, this->make_response_promise());
+    auto at = now();
+    core_.ask_credit(at, last_ticket_, items);
+    proceed(at);
+    return caf::delegated<std::uint32_t>{};
   }
 
   // -- batches ------------------------------------------------------------------------------------
 
   // Does all that has become due. Ends every handler that has changed the core.
   void proceed(time_point at) {
-    answer_unfinished(core_.expire(at), "the drain timed out");
+    supervise(at);
+    core_.expire(at);
+    while (auto id = core_.take_given_up())
+      running_.at(*id)->abandoned.store(true, std::memory_order_relaxed);
+    answer_departed(at);
     while (auto due = core_.next_batch(at)) dispatch(*due);
+    answer_departed(at); // those that nobody wanted any more
+    while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
     if (core_.is_drained()) close(errc::shut_down, "the batcher was drained");
     arm_tick(at);
   }
 
-  void dispatch(const typename batcher_core<item>::batch& due) {
-    auto work = std::make_shared<job_type>();
+  void dispatch(const typename core_type::batch& due) {
+    auto work = std::make_shared<job_type>(due.items.size());
+    work->key = due.key;
+    work->attempt = due.attempt;
+    work->padding_items = due.padding_items;
     running_.emplace(due.id, work);
-    work->requests.reserve(due.items.size());
-    for (auto& x : due.items) work->requests.push_back(std::move(x.request));
+    bool stays = keeps_requests();
+    for (auto* x : due.items) {
+      if (x->last_run)
+        work->requests.push_back(x->request());
+      else
+        work->requests.push_back(std::move(x->own_request));
+      if (!stays) continue;
+      x->last_run = work;
+      x->position = static_cast<std::uint32_t>(work->requests.size() - 1);
+    }
     // Urgent, so that under overload the results do not wait behind the requests that caused it.
-    compat::urgent_request(this, workers_.at(due.worker), job_message{work})
+    auto& worker = workers_.at(due.worker);
+    compat::urgent_request(this, worker, job_message{work})
       .then([this, id = due.id, work] { finish(id, *work); },
-            [this, worker = due.worker](const caf::error& why) { lose_worker(worker, why); });
+            [this, id = due.id, addr = worker.address(),
+             worker_number = due.worker](const caf::error& why) {
+              running_.erase(id);
+              lose_worker(worker_number, addr, why);
+            });
+  }
+
+  // Whether a request may be wanted after its first dispatch: to run again, or to be compared with.
+  [[nodiscard]] bool keeps_requests() const noexcept {
+    return !std::holds_alternative<retry::never>(opts().on_failure) || hooks_->equal;
   }
 
   void finish(batch_id id, job_type& work) {
     running_.erase(id);
     auto at = now();
-    auto leaving = work.outcome == errc::none
-                     ? core_.complete(at, id, work.report)
-                     : core_.fail(at, id, work.outcome, work.report.executed);
-    if (leaving.outcome == errc::none)
-      deliver(leaving.items, work.results);
-    else
-      answer_all(leaving, text_of_failure(leaving, work));
+    if (work.outcome == errc::none) {
+      if (work.report.results != work.requests.size())
+        refusals_.set(errc::result_count_mismatch, text_of_mismatch(work));
+      core_.complete(at, id, work.report);
+    } else {
+      refusals_.set(errc::batch_failed, std::move(work.failure));
+      core_.fail(at, id, work.outcome, work.report.executed);
+    }
+    answer_departed(at, &work);
     proceed(at);
   }
 
-  static std::string text_of_failure(const settled<item>& leaving, const job_type& work) {
-    if (leaving.outcome == errc::batch_failed) return work.reason;
+  static std::string text_of_mismatch(const job_type& work) {
     return "the batch function returned " + std::to_string(work.report.results) + " results for "
-           + std::to_string(leaving.items.size()) + " items";
+           + std::to_string(work.requests.size()) + " items";
   }
 
-  static void deliver(std::vector<item>& items, std::vector<caf::expected<Response>>& results) {
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (results[i])
-        items[i].answer.deliver(std::move(*results[i]));
-      else
-        items[i].answer.fail(std::move(results[i].error()));
+  // Answers whatever has left the core; `work` has the results, where there are any.
+  void answer_departed(time_point at, job_type* work = nullptr) {
+    for (auto& left : core_.departures()) {
+      auto& x = left.item;
+      if (x.tag) tags_.erase(*x.tag);
+      if (left.batch != 0)
+        running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
+      if (left.outcome == errc::none) {
+        auto& result = work->results[left.position];
+        x.answer.deliver(left.shares_result ? result : std::move(result));
+      } else {
+        if (left.outcome == errc::shut_down) ++unfinished_;
+        x.answer.deliver(error_of(left.outcome, at));
+      }
     }
+    core_.clear_departures();
   }
 
-  static void answer_all(settled<item>& leaving, const std::string& text) {
-    for (auto& x : leaving.items) x.answer.fail(caf::make_error(leaving.outcome, text));
+  const caf::error& error_of(errc code, time_point at) {
+    if (code != errc::queue_full) return refusals_.of(code);
+    return refusals_.queue_full(at, core_.queue_items(), core_.retry_after(at));
   }
 
-  void answer_unfinished(std::vector<settled<item>> left, const std::string& text) {
-    for (auto& group : left) {
-      answer_all(group, text);
-      unfinished_ += group.items.size();
-    }
+  void answer_credit(time_point at, const credit_line::grant& grant) {
+    auto node = credits_.extract(grant.ticket);
+    if (grant.items == 0)
+      node.mapped().deliver(error_of(core_.refusal(), at));
+    else
+      node.mapped().deliver(static_cast<std::uint32_t>(grant.items));
   }
 
   // -- workers ------------------------------------------------------------------------------------
 
-  void start_workers() {
-    auto on_down = [this](const caf::actor_addr& addr, const caf::error& why) {
-      auto it = std::find_if(workers_.begin(), workers_.end(),
-                             [&](auto& entry) { return entry.second.address() == addr; });
-      if (it != workers_.end()) lose_worker(it->first, why);
-    };
-    std::optional<std::string> thrown;
-    for (worker_id id = 0; id < core_.opts().workers; ++id) {
-      thrown = text_of_exception([&] { workers_.emplace(id, start_worker_(this, id)); });
-      if (thrown) continue;
-      compat::monitor(this, workers_.at(id), on_down);
-      compat::request(this, workers_.at(id), start_atom_v)
-        .then([this, id] { welcome_worker(id); },
-              [this, id](const caf::error& why) { lose_worker(id, why); });
+  void supervise(time_point at) {
+    while (auto id = core_.take_retired()) end_worker(*id);
+    while (auto id = core_.next_start(at)) {
+      auto thrown = text_of_exception([&] { workers_.emplace(*id, start_worker_(this, *id)); });
+      if (!thrown) {
+        watch_worker(*id);
+        continue;
+      }
+      refusals_.set(errc::no_workers,
+                    "a worker of " + opts().name + " could not be started: " + std::move(*thrown));
+      core_.worker_down(at, *id);
     }
-    start_worker_ = nullptr;
-    if (workers_.empty()) close(errc::no_workers, "no worker could be started: " + *thrown);
   }
 
-  void welcome_worker(worker_id id) {
-    if (!workers_.contains(id)) return;
-    core_.worker_up(id, core_.opts().worker_credit);
-    proceed(now());
+  void watch_worker(worker_id id) {
+    auto& worker = workers_.at(id);
+    compat::monitor(this, worker, [this](const caf::actor_addr& addr, const caf::error& why) {
+      auto it = std::find_if(workers_.begin(), workers_.end(),
+                             [&](auto& entry) { return entry.second.address() == addr; });
+      if (it != workers_.end()) lose_worker(it->first, addr, why);
+    });
+    compat::request(this, worker, start_atom_v)
+      .then(
+        [this, id, addr = worker.address()] { welcome_worker(id, addr); },
+        [this, id, addr = worker.address()](const caf::error& why) { lose_worker(id, addr, why); });
+  }
+
+  [[nodiscard]] bool is_current(worker_id id, const caf::actor_addr& addr) const {
+    auto it = workers_.find(id);
+    return it != workers_.end() && it->second.address() == addr;
+  }
+
+  void welcome_worker(worker_id id, const caf::actor_addr& addr) {
+    if (!is_current(id, addr)) return;
+    auto at = now();
+    core_.worker_up(at, id, opts().worker_credit);
+    proceed(at);
   }
 
   // CAF reports one death up to three times: as an answer to each job, to the start, and by itself.
-  void lose_worker(worker_id id, const caf::error& why) {
-    auto it = workers_.find(id);
-    if (it == workers_.end()) return;
-    caf::anon_send_exit(it->second, caf::exit_reason::user_shutdown);
-    workers_.erase(it);
-    auto text = "worker " + std::to_string(id) + " of " + core_.opts().name
+  void lose_worker(worker_id id, const caf::actor_addr& addr, const caf::error& why) {
+    if (!is_current(id, addr)) return;
+    end_worker(id);
+    auto text = "worker " + std::to_string(id) + " of " + opts().name
                 + " is lost: " + compat::render(this->system(), why);
+    refusals_.set(errc::no_workers, "no worker is left; " + text);
+    refusals_.set(errc::worker_lost, text);
     auto at = now();
-    for (auto& group : core_.worker_down(at, id)) answer_all(group, text);
-    if (workers_.empty()) close(errc::no_workers, "no worker is left; " + text);
+    core_.worker_down(at, id);
+    answer_departed(at);
     proceed(at);
+  }
+
+  void end_worker(worker_id id) {
+    auto node = workers_.extract(id);
+    if (!node.empty()) caf::anon_send_exit(node.mapped(), caf::exit_reason::user_shutdown);
   }
 
   // -- life ---------------------------------------------------------------------------------------
 
+  caf::result<void> reconfigure(options wanted) {
+    wanted.name = opts().name;
+    wanted.observer = opts().observer;
+    if (auto problems = validate(wanted); !problems.empty())
+      return caf::make_error(errc::invalid_options, text_of_problems(problems));
+    auto at = now();
+    core_.reconfigure(at, std::move(wanted));
+    refusals_.update(opts());
+    proceed(at);
+    return caf::unit;
+  }
+
   // Answers everything and lets the workers go. Only the first call's reason counts.
   void close(errc why, const std::string& text) {
-    if (!closed_) closed_ = caf::make_error(why, text);
-    answer_unfinished(core_.abandon(now(), why), text);
+    auto at = now();
+    if (!std::exchange(is_ended_, true)) refusals_.set(why, text);
+    core_.abandon(at, why);
     for (auto& [id, work] : running_) work->abandoned.store(true, std::memory_order_relaxed);
+    answer_departed(at);
     running_.clear();
-    for (auto& [id, worker] : workers_)
-      caf::anon_send_exit(worker, caf::exit_reason::user_shutdown);
-    workers_.clear();
+    while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
+    while (!workers_.empty()) end_worker(workers_.begin()->first);
     for (auto& waiting : drains_) waiting.deliver(unfinished_);
     drains_.clear();
   }
@@ -244,16 +477,18 @@ private:
                          wanted - at, tick_atom_v, ++tick_generation_);
   }
 
-  batcher_core<item> core_;
+  std::shared_ptr<const hooks_type> hooks_;
   start_worker start_worker_;
+  refusals refusals_;
+  core_type core_;
   std::unordered_map<worker_id, worker_handle> workers_;
-  std::unordered_map<batch_id, std::shared_ptr<job_base>> running_;
+  std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
+  std::map<tag_key, item_id> tags_;
+  std::unordered_map<std::uint64_t, owned_promise> credits_;
+  std::uint64_t last_ticket_ = 0;
   std::vector<owned_promise> drains_;
   std::uint64_t unfinished_ = 0;
-  // The refusals, made once: they are sent most often when there is least time to make them.
-  caf::error queue_full_;
-  caf::error draining_;
-  caf::error closed_;
+  bool is_ended_ = false;
   std::optional<time_point> tick_at_;
   std::uint64_t tick_generation_ = 0;
 };

@@ -217,6 +217,14 @@ void monitor(Self* self, const Handle& handle, F on_down) {
 #endif
 }
 
+/// Returns whether a promise answers a request whose sender waits for it no more, since it has ended.
+/// Who sends without waiting may end and still mean it.
+inline bool is_abandoned(const caf::response_promise& promise) {
+  if (!promise.pending() || promise.async()) return false;
+  const auto& source = promise.source();
+  return source && source->get()->getf(caf::abstract_actor::is_terminated_flag);
+}
+
 /// Returns a text for an error, its category and context included.
 inline std::string render(const caf::actor_system& system, const caf::error& err) {
 #if BATCHER_CAF_1

@@ -8,9 +8,13 @@
 
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/refusals.hpp"
+#include "batcher/options.hpp"
+#include "batcher/stats.hpp"
 #include "batcher/time.hpp"
 
 #include <cstdint>
+#include <utility>
 
 namespace batcher::actors {
 
@@ -19,6 +23,10 @@ namespace detail {
 bool is_running(caf::actor_system& system, const caf::actor& batcher);
 std::uint64_t drain(caf::actor_system& system, const caf::actor& batcher, duration timeout);
 void stop(caf::actor_system& system, const caf::actor& batcher);
+void pause(caf::actor_system& system, const caf::actor& batcher);
+void resume(caf::actor_system& system, const caf::actor& batcher);
+void reconfigure(caf::actor_system& system, const caf::actor& batcher, options opts);
+batcher_stats stats(caf::actor_system& system, const caf::actor& batcher);
 
 } // namespace detail
 
@@ -46,6 +54,37 @@ std::uint64_t drain(const Handle& batcher, duration timeout) {
 template <any_batcher_handle Handle>
 void stop(const Handle& batcher) {
   if (batcher) detail::stop(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+}
+
+/// Dispatches nothing from now on until `resume`; what runs goes on. Both return when it is so, and
+/// leave a batcher that has ended alone.
+template <any_batcher_handle Handle>
+void pause(const Handle& batcher) {
+  if (batcher) detail::pause(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+}
+template <any_batcher_handle Handle>
+void resume(const Handle& batcher) {
+  if (batcher) detail::resume(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
+}
+
+/// Gives a batcher new options; all but name and observer can change. Nothing that waits or runs is
+/// lost, even beyond new limits. Throws `invalid_options` with every problem, and then nothing has
+/// changed. Leaves a batcher that has ended alone.
+template <any_batcher_handle Handle>
+void reconfigure(const Handle& batcher, options opts) {
+  if (batcher)
+    detail::reconfigure(batcher.home_system(), caf::actor_cast<caf::actor>(batcher),
+                        std::move(opts));
+}
+
+/// Returns what is going on at one moment; nothing but zeros, and closed, for a batcher that has
+/// ended.
+template <any_batcher_handle Handle>
+[[nodiscard]] batcher_stats stats(const Handle& batcher) {
+  batcher_stats ended;
+  ended.is_closed = true;
+  if (!batcher) return ended;
+  return detail::stats(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
 }
 
 } // namespace batcher::actors

@@ -24,8 +24,26 @@ template <class Request, class Response>
 using batcher_handle = compat::typed_actor<
   // Any actor: answers with the response or an error (`errc`, or the batch function's own).
   caf::result<Response>(Request),
+  // Any actor: the same, with wishes; made by `message_of(submit)`.
+  caf::result<Response>(submit_message),
+  // Any actor: many requests at once, answered in one message; made by `message_of(bulk)`.
+  caf::result<bulk_reply_message>(bulk_message),
+  // Any actor: forget my request with that `submit::tag`. It is answered with `errc::cancelled`, this
+  // with whether it was there.
+  caf::result<bool>(cancel_atom, std::uint64_t),
+  // Any actor: I want to send so many requests. Answered with how many it may send
+  // `submit::on_credit`, at least 1, within `credit_lease`, as soon as there is room
+  // (`overload::wait_for_credit`; `errc::invalid_request` without).
+  caf::result<std::uint32_t>(credit_atom, std::uint32_t),
   // Any actor: does it take new requests?
   caf::result<bool>(is_running_atom),
+  // Any actor: what is going on?
+  caf::result<stats_message>(stats_atom),
+  // Any actor: dispatch nothing until told to go on. Requests are taken and expire as usual.
+  caf::result<void>(pause_atom), caf::result<void>(resume_atom),
+  // Any actor: take these options from now on. Refused whole with `errc::invalid_options` and a text
+  // that names every problem. Nothing that waits or runs is lost.
+  caf::result<void>(reconfigure_message),
   // Any actor: refuse new requests, finish those you have, answer the rest with `errc::shut_down`
   // after the timeout. Answered when nothing is left, with the number of requests that ran into the
   // timeout.
@@ -49,20 +67,30 @@ concept any_batcher_handle =
 /// A batcher, as it sees itself.
 template <class Request, class Response>
 using batcher_interface = compat::typed_actor<
-  caf::result<Response>(Request),                        // as above
-  caf::result<bool>(is_running_atom),                    // as above
-  caf::result<std::uint64_t>(drain_atom, caf::timespan), // as above
-  caf::result<void>(stop_atom),                          // as above
-  caf::result<void>(external_message),                   // as above
+  caf::result<Response>(Request),                         // as above, up to
+  caf::result<Response>(submit_message),                  //
+  caf::result<bulk_reply_message>(bulk_message),          //
+  caf::result<bool>(cancel_atom, std::uint64_t),          //
+  caf::result<std::uint32_t>(credit_atom, std::uint32_t), //
+  caf::result<bool>(is_running_atom),                     //
+  caf::result<stats_message>(stats_atom),                 //
+  caf::result<void>(pause_atom),                          //
+  caf::result<void>(resume_atom),                         //
+  caf::result<void>(reconfigure_message),                 //
+  caf::result<std::uint64_t>(drain_atom, caf::timespan),  //
+  caf::result<void>(stop_atom),                           //
+  caf::result<void>(external_message),                    // here
   // Itself: the time has come that the core asked for. Carries a generation; a stale one is
   // ignored.
   caf::result<void>(tick_atom, std::uint64_t)>;
 
 /// A worker, as its batcher sees it.
 using worker_handle = compat::typed_actor<
-  // Its batcher, once: make the batch function. Answered when it is ready for jobs.
+  // Its batcher, once: make the batch function and warm up. Answered when it is ready for jobs.
   caf::result<void>(start_atom),
   // Its batcher: run the batch function. Answered when the job is filled in, whatever came of it.
-  caf::result<void>(job_message)>;
+  caf::result<void>(job_message),
+  // Its batch function: a job that was to be answered later is filled in.
+  caf::result<void>(job_done_message)>;
 
 } // namespace batcher::actors

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Every message of ours that is not the user's own: the atoms of the protocol, the error category,
-// and the two kinds of message that carry a pointer and therefore stay inside one process.
+// and the messages that carry a pointer and therefore stay inside one process. They do so because
+// the types behind them depend on the user's: nobody has to register those.
 
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
-#include "batcher/batch.hpp"
 #include "batcher/errc.hpp"
+#include "batcher/options.hpp"
+#include "batcher/stats.hpp"
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,37 +27,52 @@ BATCHER_INSPECT_ERROR_CODE(errc)
 
 namespace batcher::actors {
 
-/// What a worker is given to do and what came of it, in one object: the batcher fills in the
-/// requests, the worker everything else. Whoever holds the message may touch it, nobody else, but
-/// for `abandoned`.
-struct job_base {
-  /// Set by the batcher, from its own thread, when everybody in the batch has been answered: a
-  /// worker that has not begun with the job leaves it.
-  std::atomic<bool> abandoned = false;
-  /// `none`, or why there are no results.
-  errc outcome = errc::none;
-  /// The exception's text if `outcome` is `batch_failed`.
-  std::string reason;
-  /// Counts and time, filled in whatever the outcome is.
-  batch_report report;
+/// What stands behind the pointer of a message; whoever reads it knows the type.
+struct payload {
+  payload() = default;
+  payload(const payload&) = delete;
+  payload& operator=(const payload&) = delete;
+  virtual ~payload() = default;
 };
 
-/// Carries a job to a worker. Inside one process only: the worker knows the type behind it.
+/// Carries a job to a worker.
 struct job_message {
-  std::shared_ptr<job_base> job;
+  std::shared_ptr<payload> job;
 };
 
-/// A request from outside the actor system, and how to answer it.
-struct external_request_base {
-  external_request_base() = default;
-  external_request_base(const external_request_base&) = delete;
-  external_request_base& operator=(const external_request_base&) = delete;
-  virtual ~external_request_base() = default;
+/// Tells a worker that its function has answered a job, in whatever thread.
+struct job_done_message {
+  std::shared_ptr<payload> job;
 };
 
-/// Carries a request from outside to a batcher. Inside one process only.
+/// Carries a request with its sender's wishes, see `submit`.
+struct submit_message {
+  std::shared_ptr<payload> request;
+};
+
+/// Carries many requests that are answered together, see `bulk`.
+struct bulk_message {
+  std::shared_ptr<payload> requests;
+};
+
+/// Carries their answers.
+struct bulk_reply_message {
+  std::shared_ptr<payload> results;
+};
+
+/// Carries a request from outside the actor system, and how to answer it, see `ask`.
 struct external_message {
-  std::shared_ptr<external_request_base> request;
+  std::shared_ptr<payload> request;
+};
+
+/// Carries new options to a batcher.
+struct reconfigure_message {
+  std::shared_ptr<const options> opts;
+};
+
+/// What a batcher says of itself.
+struct stats_message {
+  batcher_stats stats;
 };
 
 /// First type id of this library's block. Blocks of an application start at `first_custom_type_id`
@@ -66,18 +82,35 @@ inline constexpr auto first_type_id = caf::first_custom_type_id + 1'000;
 } // namespace batcher::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::job_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::job_done_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::submit_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::bulk_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::bulk_reply_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::external_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::reconfigure_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::stats_message)
 
 CAF_BEGIN_TYPE_ID_BLOCK(batcher, batcher::actors::first_type_id)
 
   BATCHER_ADD_ATOM(batcher, batcher::actors, is_running_atom, "isrunning")
   BATCHER_ADD_ATOM(batcher, batcher::actors, drain_atom, "drain")
   BATCHER_ADD_ATOM(batcher, batcher::actors, stop_atom, "stop")
+  BATCHER_ADD_ATOM(batcher, batcher::actors, pause_atom, "pause")
+  BATCHER_ADD_ATOM(batcher, batcher::actors, resume_atom, "resume")
+  BATCHER_ADD_ATOM(batcher, batcher::actors, stats_atom, "stats")
+  BATCHER_ADD_ATOM(batcher, batcher::actors, cancel_atom, "cancel")
+  BATCHER_ADD_ATOM(batcher, batcher::actors, credit_atom, "credit")
   BATCHER_ADD_ATOM(batcher, batcher::actors, start_atom, "start")
   BATCHER_ADD_ATOM(batcher, batcher::actors, tick_atom, "tick")
   CAF_ADD_TYPE_ID(batcher, (batcher::errc))
   CAF_ADD_TYPE_ID(batcher, (batcher::actors::job_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::job_done_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::submit_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::bulk_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::bulk_reply_message))
   CAF_ADD_TYPE_ID(batcher, (batcher::actors::external_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::reconfigure_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::stats_message))
 
 CAF_END_TYPE_ID_BLOCK(batcher)
 

@@ -10,13 +10,21 @@
 
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/messages.hpp"
+#include "batcher/actors/requests.hpp"
 #include "batcher/errc.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <utility>
+#include <variant>
+#include <vector>
 
 namespace batcher::actors {
+
+/// What a reply that is destroyed unused answers with.
+[[nodiscard]] caf::error batcher_has_ended();
 
 /// A response promise that is answered exactly once.
 class owned_promise {
@@ -42,9 +50,12 @@ public:
 
   [[nodiscard]] bool is_pending() const noexcept { return promise_.pending(); }
 
+  /// Returns whether the actor that asked, and waits for an answer, has ended.
+  [[nodiscard]] bool is_abandoned() const { return compat::is_abandoned(promise_); }
+
 private:
   void drop() {
-    if (is_pending()) deliver(caf::make_error(errc::shut_down, "the batcher has ended"));
+    if (is_pending()) deliver(batcher_has_ended());
   }
 
   caf::response_promise promise_;
@@ -53,19 +64,14 @@ private:
 /// A request from outside the actor system. Answers when it dies unanswered, wherever that is: in a
 /// mailbox that nobody reads any more, too.
 template <class Request, class Response>
-class external_request final : public external_request_base {
+class external_request final : public payload {
 public:
   using callback = std::function<void(caf::expected<Response>)>;
 
-  external_request(Request request, callback on_reply)
-    : request_{std::move(request)}, on_reply_{std::move(on_reply)} {}
+  external_request(submit<Request> request, callback on_reply)
+    : what{std::move(request)}, on_reply_{std::move(on_reply)} {}
 
-  ~external_request() override {
-    answer(caf::make_error(errc::shut_down, "the batcher has ended"));
-  }
-
-  /// The request, to be moved from.
-  Request& request() noexcept { return request_; }
+  ~external_request() override { answer(batcher_has_ended()); }
 
   /// Calls back, if there is a callback. An exception thrown by it ends the program, as one thrown
   /// by a thread does.
@@ -73,39 +79,80 @@ public:
     if (auto on_reply = std::exchange(on_reply_, nullptr)) on_reply(std::move(result));
   }
 
+  /// To be moved from.
+  submit<Request> what;
+
 private:
-  Request request_;
   callback on_reply_;
 };
 
-/// The way back to one caller, inside or outside the actor system.
+/// Collects the answers of several parts and passes them on together. A part whose reply dies
+/// unanswered has its error.
+template <class Response>
+class collected {
+public:
+  using callback = std::function<void(bulk_results<Response>)>;
+
+  collected(std::size_t parts, callback on_all)
+    : results_(parts, caf::expected<Response>{batcher_has_ended()}), on_all_{std::move(on_all)} {}
+  collected(const collected&) = delete;
+  collected& operator=(const collected&) = delete;
+  ~collected() { on_all_(std::move(results_)); }
+
+  void answer(std::size_t part, caf::expected<Response> result) {
+    results_[part] = std::move(result);
+  }
+
+  /// Says of all parts whether nobody waits for them any more.
+  std::function<bool()> is_abandoned;
+
+private:
+  bulk_results<Response> results_;
+  callback on_all_;
+};
+
+/// The way back to one caller: an actor, code outside the actor system, or those who collect several
+/// answers.
 template <class Request, class Response>
 class reply {
 public:
   using external = external_request<Request, Response>;
 
-  explicit reply(caf::response_promise promise) : promise_{std::move(promise)} {}
-  explicit reply(std::shared_ptr<external> outside) : outside_{std::move(outside)} {}
+  explicit reply(caf::response_promise promise) : way_{owned_promise{std::move(promise)}} {}
+  explicit reply(std::shared_ptr<external> outside) : way_{std::move(outside)} {}
+  reply(std::shared_ptr<collected<Response>> whole, std::size_t position)
+    : way_{part{std::move(whole), position}} {}
 
-  /// Answers with a result. Precondition: not answered yet.
-  void deliver(Response&& result) {
-    if (auto outside = std::exchange(outside_, nullptr))
-      outside->answer(std::move(result));
-    else
-      promise_.deliver(std::move(result));
+  /// Answers with a result or an error. Precondition: not answered yet.
+  void deliver(caf::expected<Response> result) {
+    if (auto* promise = std::get_if<owned_promise>(&way_)) {
+      if (result)
+        promise->deliver(std::move(*result));
+      else
+        promise->deliver(std::move(result.error()));
+    } else if (auto* outside = std::get_if<std::shared_ptr<external>>(&way_)) {
+      std::exchange(*outside, nullptr)->answer(std::move(result));
+    } else {
+      auto [whole, position] = std::exchange(std::get<part>(way_), part{});
+      whole->answer(position, std::move(result));
+    }
   }
 
-  /// Answers with an error. Precondition: not answered yet.
-  void fail(caf::error why) {
-    if (auto outside = std::exchange(outside_, nullptr))
-      outside->answer(std::move(why));
-    else
-      promise_.deliver(std::move(why));
+  /// Returns whether whoever asked has ended.
+  [[nodiscard]] bool is_abandoned() const {
+    if (auto* promise = std::get_if<owned_promise>(&way_)) return promise->is_abandoned();
+    if (auto* p = std::get_if<part>(&way_))
+      return p->whole && p->whole->is_abandoned && p->whole->is_abandoned();
+    return false;
   }
 
 private:
-  owned_promise promise_;
-  std::shared_ptr<external> outside_;
+  struct part {
+    std::shared_ptr<collected<Response>> whole;
+    std::size_t position = 0;
+  };
+
+  std::variant<owned_promise, std::shared_ptr<external>, part> way_;
 };
 
 } // namespace batcher::actors

@@ -5,27 +5,36 @@
 #pragma once
 
 #include "batcher/actors/batcher_actor.hpp"
+#include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/refusals.hpp"
 #include "batcher/actors/worker_actor.hpp"
 #include "batcher/options.hpp"
 
 #include <cstddef>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace batcher::actors {
 
-/// Thrown by `spawn_batcher` for options out of range. The text has one line per problem.
-class invalid_options : public std::invalid_argument {
-public:
-  using std::invalid_argument::invalid_argument;
-};
+/// Throws `invalid_options` with every problem of `opts`, and of what `hooks` would need besides, or
+/// returns.
+void require_valid(const options& opts, std::vector<std::string> further_problems = {});
 
-/// Throws `invalid_options` with every problem of `opts`, or returns.
-void require_valid(const options& opts);
+/// Returns what is wrong with the hooks themselves.
+template <class Request, class Response>
+[[nodiscard]] std::vector<std::string> problems_of(const hooks<Request, Response>& how) {
+  std::vector<std::string> problems;
+  if (static_cast<bool>(how.split) != static_cast<bool>(how.join))
+    problems.emplace_back("of the hooks split and join only one is given");
+  if (how.split && !how.cost) problems.emplace_back("the hook split needs the hook cost");
+  if (static_cast<bool>(how.hash) != static_cast<bool>(how.equal))
+    problems.emplace_back("of the hooks hash and equal only one is given");
+  return problems;
+}
 
 /// Starts a thread and waits for its end. Throws `std::system_error` if the system has none left:
 /// CAF counts a detached actor before it starts its thread, and would wait for it for ever.
@@ -36,18 +45,26 @@ void require_thread();
 ///
 /// `make_worker` runs once per worker, inside it, so that each worker owns its model or connection;
 /// it is copied into each worker, and detached workers call their copies at the same time. It takes
-/// the worker's number or nothing and returns the batch function, see `worker_factory`.
+/// the worker's number or nothing and returns the batch function, see `worker_factory` and
+/// `batch_function`. It runs again when a worker is replaced. `how` says more of the requests, where
+/// needed.
 ///
 /// What a caller of the batcher sees when something goes wrong:
 ///   1. The batch function gives an item an error: that error, for that item alone.
-///   2. It throws: `errc::batch_failed` and the exception's text, for its batch.
-///   3. It returns the wrong number of results: `errc::result_count_mismatch`, for its batch.
-///   4. A worker dies: `errc::worker_lost`, for the batches it held; the others go on.
-///   5. `make_worker` throws, or there is no thread for the worker: that worker is lost. No worker
-///      is left: `errc::no_workers`, with the text of the last loss, for everything queued and
-///      every later request.
-///   6. The queue is full, or the batcher drains or was stopped: `errc::queue_full`,
-///      `errc::draining`, `errc::shut_down`.
+///   2. It throws: `errc::batch_failed` and the exception's text, or the error that it gave its
+///      promise, for its batch. It returns the wrong number of results:
+///      `errc::result_count_mismatch`. It takes longer than `batch_timeout`: `errc::batch_timeout`.
+///      Its worker dies: `errc::worker_lost`. With `retry::idempotent` the batch runs again first,
+///      whole or in halves, and only what fails in the end is answered so.
+///   3. A worker that died is started again after a while; until then the others go on. None has
+///      been up for `max_outage`: `errc::no_workers`, with the text of the last loss, for everything
+///      that waits and every request until one is back.
+///   4. The request's time is over, it was cancelled or its sender has ended: `errc::expired`,
+///      `errc::cancelled`.
+///   5. The queue is full: `errc::queue_full` with a hint when to retry (`hint_of`), or
+///      `errc::dropped` for the oldest one. The request does not fit in: `errc::too_costly`,
+///      `errc::too_many_lanes`, `errc::invalid_request`.
+///   6. The batcher drains or was stopped: `errc::draining`, `errc::shut_down`.
 ///   7. The batcher is killed: `errc::shut_down` for all that it held; requests that still lie in
 ///      its mailbox, and later ones, get CAF's own `sec::request_receiver_down`.
 ///
@@ -57,20 +74,22 @@ void require_thread();
 /// Throws `invalid_options`. May be called from any thread.
 template <class Request, class Response, worker_factory<Request, Response> Factory>
 [[nodiscard]] batcher_handle<Request, Response> spawn_batcher(caf::actor_system& system,
-                                                              options opts, Factory make_worker) {
+                                                              options opts, Factory make_worker,
+                                                              hooks<Request, Response> how = {}) {
   static_assert(!std::is_same_v<Request, bool>,
                 "a vector of bool is no array of bool: let the request be an enum or a number");
-  require_valid(opts);
+  require_valid(opts, problems_of(how));
   using actor_type = batcher_actor<Request, Response>;
+  auto shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how));
   auto start = [factory = std::make_shared<const Factory>(std::move(make_worker)),
-                execution = opts.worker_execution](actor_type* self,
-                                                   std::size_t number) -> worker_handle {
+                shared_hooks](actor_type* self, std::size_t number) -> worker_handle {
     auto* behavior = &worker_actor<Request, Response, Factory>;
-    if (execution == worker_execution::cooperative) return self->spawn(behavior, factory, number);
+    if (self->opts().worker_execution == worker_execution::cooperative)
+      return self->spawn(behavior, factory, number, shared_hooks);
     require_thread();
-    return self->template spawn<caf::detached>(behavior, factory, number);
+    return self->template spawn<caf::detached>(behavior, factory, number, shared_hooks);
   };
-  return system.template spawn<actor_type>(std::move(opts), std::move(start));
+  return system.template spawn<actor_type>(std::move(opts), std::move(start), shared_hooks);
 }
 
 } // namespace batcher::actors

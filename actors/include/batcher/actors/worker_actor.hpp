@@ -6,8 +6,11 @@
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/job.hpp"
 #include "batcher/actors/messages.hpp"
+#include "batcher/actors/reply.hpp"
 
 #include <chrono>
 #include <concepts>
@@ -19,31 +22,48 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace batcher::actors {
 
-/// A job whose requests and results have their types. The requests stay where they are until the
-/// job is done, so that a batch can be run again.
-template <class Request, class Response>
-struct job final : job_base {
-  std::vector<Request> requests;
-  std::vector<caf::expected<Response>> results;
+// -- what a user may give -------------------------------------------------------------------------
+
+/// One result per item, in order: values, or values and errors if an item can fail by itself.
+template <class T, class Response>
+concept results_for =
+  std::same_as<T, std::vector<Response>> || std::same_as<T, bulk_results<Response>>;
+
+template <class F, class Request, class Response>
+concept plain_batch_function = requires(F& f, std::span<const Request> requests) {
+  { f(requests) } -> results_for<Response>;
 };
 
-/// What a callable returns for a batch.
-template <class F, class Request>
-using results_of = std::invoke_result_t<F&, std::span<const Request>>;
-
-/// A callable that takes a batch and returns one result per item, in order:
-/// `std::vector<Response>`, or `std::vector<caf::expected<Response>>` if an item can fail by
-/// itself. It may throw, and then every item of the batch is answered with `errc::batch_failed` and
-/// the exception's text.
 template <class F, class Request, class Response>
-concept batch_function =
-  std::is_same_v<results_of<F, Request>, std::vector<Response>> || std::is_same_v<
-    results_of<F, Request>, std::vector<caf::expected<Response>>>;
+concept context_batch_function = requires(F& f, std::span<const Request> requests,
+                                          const batch_context& context) {
+  { f(requests, context) } -> results_for<Response>;
+};
+
+template <class F, class Request, class Response>
+concept promising_batch_function = requires(F& f, std::span<const Request> requests,
+                                            batch_promise<Response> answer) {
+  { f(requests, std::move(answer)) } -> std::same_as<void>;
+};
+
+/// A callable that takes a batch, in one of three forms:
+///
+///     std::vector<R> f(std::span<const Request>)                         or bulk_results<R>
+///     std::vector<R> f(std::span<const Request>, const batch_context&)   or bulk_results<R>
+///     void           f(std::span<const Request>, batch_promise<R>)
+///
+/// The last one may answer later, from any thread; with a `worker_credit` of n it has up to n
+/// batches at once. All may throw, and then the batch has failed with `errc::batch_failed` and the
+/// exception's text.
+template <class F, class Request, class Response>
+concept batch_function = plain_batch_function<F, Request, Response> || context_batch_function<
+  F, Request, Response> || promising_batch_function<F, Request, Response>;
 
 /// Calls a worker factory with the number of its worker (0, 1, ...), or with nothing.
 template <class Factory>
@@ -64,6 +84,8 @@ concept worker_factory = std::copy_constructible<F> &&(
   std::invocable<F&, std::size_t> || std::invocable<F&>)&&batch_function<function_of<F>, Request,
                                                                          Response>;
 
+// -- running --------------------------------------------------------------------------------------
+
 /// Runs `call` and returns the text of what it throws, nothing if it returns.
 template <class F>
 std::optional<std::string> text_of_exception(F call) {
@@ -78,63 +100,173 @@ std::optional<std::string> text_of_exception(F call) {
   }
 }
 
-/// Runs a batch function on a job and fills in everything that the batcher wants to know.
-template <class F, class Request, class Response>
-void run_job(F& run, job<Request, Response>& work, caf::actor_clock& time) {
+/// Runs a function that answers at once on a job and fills in what came of it.
+template <class Request, class Response, class F>
+void run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
+             const caf::actor_clock& time) {
   auto begin = time.now();
   auto stop_watch = [&] {
-    work.report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
+    work->report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
   };
   auto thrown = text_of_exception([&] {
-    auto results = run(std::span<const Request>{work.requests});
+    auto results = [&] {
+      std::span<const Request> requests{work->requests};
+      if constexpr (context_batch_function<F, Request, Response>)
+        return run(requests, batch_context{work});
+      else
+        return run(requests);
+    }();
     stop_watch();
-    if constexpr (std::is_same_v<decltype(results), std::vector<caf::expected<Response>>>)
-      work.results = std::move(results);
+    if constexpr (std::same_as<decltype(results), bulk_results<Response>>)
+      fill_in(*work, std::move(results));
     else
-      work.results.assign(std::move_iterator{results.begin()}, std::move_iterator{results.end()});
+      fill_in(*work, {std::move_iterator{results.begin()}, std::move_iterator{results.end()}});
   });
-  if (thrown) {
-    stop_watch();
-    work.outcome = errc::batch_failed;
-    work.reason = std::move(*thrown);
-  }
-  work.report.results = work.results.size();
-  for (auto& result : work.results) {
-    if (result) continue;
-    ++work.report.item_errors;
-    // CAF takes an error without a code for success.
-    if (!result.error())
-      result = caf::make_error(errc::batch_failed, "the batch function returned an empty error");
-  }
+  if (!thrown) return;
+  stop_watch();
+  work->outcome = errc::batch_failed;
+  work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
 }
 
-template <class Factory>
+/// What a worker keeps.
+template <class Request, class Response, class Factory>
 struct worker_state {
+  using job_type = job<Request, Response>;
+  using function = function_of<Factory>;
   static inline const char* name = "batcher.worker";
+
+  struct pending_job {
+    std::shared_ptr<job_type> work;
+    time_point begun;
+    owned_promise done;
+  };
 
   // The function may refer to what made it, so it goes first.
   std::optional<Factory> factory;
-  std::optional<function_of<Factory>> run;
+  std::optional<function> run;
+  // Jobs that the function will answer later.
+  std::unordered_map<const payload*, pending_job> pending;
+  std::size_t warmed_up = 0;
+};
+
+/// The steps of a worker, as functions of its state and the actor that it belongs to.
+template <class Request, class Response, class Factory>
+class worker_steps {
+public:
+  using state_type = worker_state<Request, Response, Factory>;
+  using job_type = typename state_type::job_type;
+  using self_pointer = worker_handle::stateful_pointer<state_type>;
+  using warm_up_batches = std::vector<std::vector<Request>>;
+
+  static constexpr bool answers_later =
+    promising_batch_function<typename state_type::function, Request, Response>;
+
+  /// Makes the function and runs the warm-up batches.
+  static caf::result<void> start(self_pointer self, const Factory& factory, std::size_t number,
+                                 const warm_up_batches& batches) {
+    auto& own = compat::state(self);
+    auto thrown = text_of_exception(
+      [&] { own.run.emplace(make_batch_function(own.factory.emplace(factory), number)); });
+    if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
+    if constexpr (answers_later) {
+      if (batches.empty()) return caf::unit;
+      owned_promise started{self->make_response_promise()};
+      warm_up_later(self, batches, std::move(started));
+      return caf::delegated<void>{};
+    } else {
+      for (auto& batch : batches) {
+        auto work = warm_up_job(batch);
+        run_job(*own.run, work, self->clock());
+        if (auto why = why_cold(*work)) return why;
+      }
+      return caf::unit;
+    }
+  }
+
+  static caf::result<void> take(self_pointer self, job_message& msg) {
+    auto work = std::static_pointer_cast<job_type>(std::move(msg.job));
+    if (work->abandoned.load(std::memory_order_relaxed)) return caf::unit;
+    if constexpr (answers_later) {
+      call(self, std::move(work), owned_promise{self->make_response_promise()});
+      return caf::delegated<void>{};
+    } else {
+      run_job(*compat::state(self).run, work, self->clock());
+      return caf::unit;
+    }
+  }
+
+  static void finish(self_pointer self, const job_done_message& msg,
+                     const warm_up_batches& batches) requires answers_later {
+    auto& own = compat::state(self);
+    auto node = own.pending.extract(msg.job.get());
+    if (node.empty()) return;
+    auto& [work, begun, done] = node.mapped();
+    work->report.executed = std::chrono::duration_cast<duration>(self->clock().now() - begun);
+    if (own.warmed_up == batches.size()) {
+      done.deliver(caf::unit);
+      return;
+    }
+    if (auto why = why_cold(*work)) {
+      done.deliver(why);
+      return;
+    }
+    if (++own.warmed_up == batches.size())
+      done.deliver(caf::unit);
+    else
+      warm_up_later(self, batches, std::move(done));
+  }
+
+private:
+  static std::shared_ptr<job_type> warm_up_job(const std::vector<Request>& batch) {
+    auto work = std::make_shared<job_type>(batch.size());
+    work->requests = batch;
+    return work;
+  }
+
+  static caf::error why_cold(const job_type& work) {
+    if (work.outcome != errc::none) return work.failure;
+    if (work.results.size() == work.requests.size()) return {};
+    return caf::make_error(errc::result_count_mismatch,
+                           "the warm-up batch had " + std::to_string(work.results.size())
+                             + " results for " + std::to_string(work.requests.size()) + " items");
+  }
+
+  static void warm_up_later(self_pointer self, const warm_up_batches& batches, owned_promise done) {
+    call(self, warm_up_job(batches[compat::state(self).warmed_up]), std::move(done));
+  }
+
+  // The function answers with a message to this worker, wherever it answers.
+  static void call(self_pointer self, std::shared_ptr<job_type> work, owned_promise done) {
+    auto& own = compat::state(self);
+    own.pending.emplace(
+      work.get(), typename state_type::pending_job{work, self->clock().now(), std::move(done)});
+    auto tell =
+      [to = caf::actor_cast<worker_handle>(self)](std::shared_ptr<job_results<Response>> answered) {
+        compat::anon_send(to, job_done_message{std::move(answered)});
+      };
+    std::span<const Request> requests{work->requests};
+    batch_promise<Response> answer{work, std::move(tell)};
+    auto thrown = text_of_exception([&] { (*own.run)(requests, std::move(answer)); });
+    // Whoever throws has dropped the promise, or answered before; the text is worth more than that.
+    if (thrown && work->outcome == errc::batch_failed)
+      work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
+  }
 };
 
 /// The behavior of worker `number`. `factory` is copied and called once, inside the worker.
 template <class Request, class Response, class Factory>
 worker_handle::behavior_type
-worker_actor(worker_handle::stateful_pointer<worker_state<Factory>> self,
-             const std::shared_ptr<const Factory>& factory, std::size_t number) {
+worker_actor(worker_handle::stateful_pointer<worker_state<Request, Response, Factory>> self,
+             const std::shared_ptr<const Factory>& factory, std::size_t number,
+             const std::shared_ptr<const hooks<Request, Response>>& how) {
+  using steps = worker_steps<Request, Response, Factory>;
   return {
-    [self, factory, number](start_atom) -> caf::result<void> {
-      auto thrown = text_of_exception([&] {
-        auto& own = compat::state(self);
-        own.run.emplace(make_batch_function(own.factory.emplace(*factory), number));
-      });
-      if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
-      return caf::unit;
+    [self, factory, number, how](start_atom) {
+      return steps::start(self, *factory, number, how->warm_up);
     },
-    [self](job_message& msg) {
-      if (msg.job->abandoned.load(std::memory_order_relaxed)) return;
-      run_job(*compat::state(self).run, static_cast<job<Request, Response>&>(*msg.job),
-              self->clock());
+    [self](job_message& msg) { return steps::take(self, msg); },
+    [self, how]([[maybe_unused]] const job_done_message& msg) {
+      if constexpr (steps::answers_later) steps::finish(self, msg, how->warm_up);
     },
   };
 }

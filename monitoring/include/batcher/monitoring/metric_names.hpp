@@ -44,10 +44,14 @@ struct metric_info {
 inline constexpr std::string_view batcher_label = "batcher";
 inline constexpr std::string_view outcome_label = "outcome";
 inline constexpr std::string_view reason_label = "reason";
+inline constexpr std::string_view kind_label = "kind";
+inline constexpr std::string_view stage_label = "stage";
 
 inline constexpr std::array by_batcher{batcher_label};
 inline constexpr std::array by_outcome{batcher_label, outcome_label};
 inline constexpr std::array by_reason{batcher_label, reason_label};
+inline constexpr std::array by_kind{batcher_label, kind_label};
+inline constexpr std::array by_stage{batcher_label, stage_label};
 
 /// Waiting in an actor system takes microseconds, behind a busy model seconds.
 inline constexpr std::array time_edges{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3,
@@ -65,12 +69,26 @@ inline constexpr metric_info queue_items{"batcher_queue_items", metric_type::gau
                                          "Items that wait to be dispatched to a worker.",
                                          by_batcher};
 
+inline constexpr metric_info queue_cost{
+  "batcher_queue_cost", metric_type::gauge, "cost",
+  "Cost of the items that wait, in the unit of max_batch_cost.", by_batcher};
+
 inline constexpr metric_info in_flight_items{"batcher_in_flight_items", metric_type::gauge, "items",
                                              "Items that workers hold.", by_batcher};
+
+inline constexpr metric_info lanes{"batcher_lanes", metric_type::gauge, "lanes",
+                                   "Lanes with items or batches.", by_batcher};
+
+inline constexpr metric_info workers{"batcher_workers", metric_type::gauge, "workers",
+                                     "Workers, by what they are doing.", by_stage};
 
 inline constexpr metric_info requests_total{
   "batcher_requests_total", metric_type::counter, "requests",
   "Requests that reached the batcher, refused ones included.", by_batcher};
+
+inline constexpr metric_info coalesced_requests_total{
+  "batcher_coalesced_requests_total", metric_type::counter, "requests",
+  "Requests that shared the place of an identical one.", by_batcher};
 
 inline constexpr metric_info replies_total{
   "batcher_replies_total", metric_type::counter, "requests",
@@ -80,13 +98,40 @@ inline constexpr metric_info batches_total{
   "batcher_batches_total", metric_type::counter, "batches",
   "Batches dispatched, by the reason why they were closed.", by_reason};
 
-inline constexpr metric_info batch_items{
-  "batcher_batch_items",
-  metric_type::histogram,
-  "items",
-  "Items per batch, counted once per batch when its items leave.",
-  by_batcher,
-  item_edges};
+inline constexpr metric_info batch_failures_total{
+  "batcher_batch_failures_total", metric_type::counter, "batches",
+  "Batches that failed, by kind. Those that run again count each time.", by_kind};
+
+inline constexpr metric_info bisections_total{"batcher_bisections_total", metric_type::counter,
+                                              "batches", "Failed batches that were halved.",
+                                              by_batcher};
+
+inline constexpr metric_info retries_denied_total{
+  "batcher_retries_denied_total", metric_type::counter, "batches",
+  "Failed batches that did not run again because the budget was used up.", by_batcher};
+
+inline constexpr metric_info worker_restarts_total{"batcher_worker_restarts_total",
+                                                   metric_type::counter, "workers",
+                                                   "Workers that were started again.", by_batcher};
+
+inline constexpr metric_info wasted_items_total{
+  "batcher_wasted_items_total", metric_type::counter, "items",
+  "Items that were executed although nobody waited for them any more.", by_batcher};
+
+inline constexpr metric_info padding_items_total{
+  "batcher_padding_items_total", metric_type::counter, "items",
+  "Items that batches lacked to a size that the backend takes.", by_batcher};
+
+inline constexpr metric_info late_answers_total{
+  "batcher_late_answers_total", metric_type::counter, "batches",
+  "Answers of workers that came after their batch was given up.", by_batcher};
+
+inline constexpr metric_info batch_items{"batcher_batch_items",
+                                         metric_type::histogram,
+                                         "items",
+                                         "Items per batch, counted once per run when it ends.",
+                                         by_batcher,
+                                         item_edges};
 
 inline constexpr metric_info fill_wait_seconds{"batcher_fill_wait_seconds",
                                                metric_type::histogram,
@@ -107,7 +152,7 @@ inline constexpr metric_info execute_seconds{
   "batcher_execute_seconds",
   metric_type::histogram,
   "seconds",
-  "Time that an item spent in the batch function, as the worker measured it.",
+  "Time that an item spent in the batch function, in the run that answered it.",
   by_batcher,
   time_edges};
 
@@ -115,14 +160,33 @@ inline constexpr metric_info request_seconds{
   "batcher_request_seconds",
   metric_type::histogram,
   "seconds",
-  "Time from arrival to answer, of items that were dispatched.",
+  "Time from arrival to answer, of items that were answered when their batch ended.",
   by_batcher,
   time_edges};
 
 /// The table, in the order of the exposition.
 inline constexpr std::array all_metrics{
-  queue_items, in_flight_items,   requests_total,        replies_total,   batches_total,
-  batch_items, fill_wait_seconds, capacity_wait_seconds, execute_seconds, request_seconds,
+  queue_items,
+  queue_cost,
+  in_flight_items,
+  lanes,
+  workers,
+  requests_total,
+  coalesced_requests_total,
+  replies_total,
+  batches_total,
+  batch_failures_total,
+  bisections_total,
+  retries_denied_total,
+  worker_restarts_total,
+  wasted_items_total,
+  padding_items_total,
+  late_answers_total,
+  batch_items,
+  fill_wait_seconds,
+  capacity_wait_seconds,
+  execute_seconds,
+  request_seconds,
 };
 
 } // namespace batcher::monitoring

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A batch on its way through a worker, as the batcher, the worker and the user's function see it.
+
+#pragma once
+
+#include "batcher/actors/messages.hpp"
+#include "batcher/actors/requests.hpp"
+#include "batcher/batch.hpp"
+#include "batcher/errc.hpp"
+#include "batcher/time.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace batcher::actors {
+
+/// What a worker is given to do and what came of it, in one object: the batcher fills in the first
+/// part, the worker the second. Whoever holds the message may touch it, nobody else, but for the
+/// flags.
+struct job_base : payload {
+  explicit job_base(std::size_t items) : cancelled(items) {}
+
+  std::string key;
+  std::size_t attempt = 1;
+  std::size_t padding_items = 0;
+  /// Set by the batcher, from its own thread, when nobody waits for the batch any more: a worker
+  /// that has not begun with the job leaves it.
+  std::atomic<bool> abandoned = false;
+  /// The same for single items.
+  std::vector<std::atomic<bool>> cancelled;
+
+  /// `none`, or why there are no results.
+  errc outcome = errc::none;
+  /// With `batch_failed`: what the items are answered with.
+  caf::error failure;
+  /// Counts and time, filled in whatever the outcome is.
+  batch_report report;
+};
+
+template <class Response>
+struct job_results : job_base {
+  using job_base::job_base;
+  bulk_results<Response> results;
+};
+
+/// The requests stay where they are until the job is gone, so that they can run again elsewhere.
+template <class Request, class Response>
+struct job final : job_results<Response> {
+  explicit job(std::size_t items) : job_results<Response>{items} { requests.reserve(items); }
+  std::vector<Request> requests;
+};
+
+/// What a batch function can ask about the batch that it runs, from any thread, until it has
+/// answered.
+class batch_context {
+public:
+  explicit batch_context(std::shared_ptr<const job_base> of) : job_{std::move(of)} {}
+
+  /// Returns whether nobody waits for item `i` any more: it expired, was cancelled, or its sender has
+  /// ended. Its result is not looked at, but must be there.
+  [[nodiscard]] bool is_cancelled(std::size_t i) const {
+    return job_->abandoned.load(std::memory_order_relaxed)
+           || job_->cancelled.at(i).load(std::memory_order_relaxed);
+  }
+
+  /// Returns how many more items the backend expects (`options::allowed_batch_items`). The function
+  /// adds them and returns no results for them.
+  [[nodiscard]] std::size_t padding_items() const noexcept { return job_->padding_items; }
+
+  /// Returns which run of these items it is: 1, 2, ...
+  [[nodiscard]] std::size_t attempt() const noexcept { return job_->attempt; }
+
+  /// Returns what the items have in common.
+  [[nodiscard]] const std::string& key() const noexcept { return job_->key; }
+
+private:
+  std::shared_ptr<const job_base> job_;
+};
+
+/// Fills in the results of a job: counts them, and replaces errors without a code, which CAF takes
+/// for success.
+template <class Response>
+void fill_in(job_results<Response>& work, bulk_results<Response> results) {
+  work.results = std::move(results);
+  work.report.results = work.results.size();
+  for (std::uint32_t i = 0; i < work.results.size(); ++i) {
+    auto& result = work.results[i];
+    if (result) continue;
+    work.report.failed.push_back(i);
+    if (!result.error())
+      result = caf::make_error(errc::batch_failed, "the batch function returned an empty error");
+  }
+}
+
+/// The answer that a batch function owes when it answers later. Move-only; if it is destroyed unused
+/// the batch has failed. May be used from any thread, by one at a time. The requests that the
+/// function was given live until the answer.
+template <class Response>
+class batch_promise {
+public:
+  using done = std::function<void(std::shared_ptr<job_results<Response>>)>;
+
+  batch_promise(std::shared_ptr<job_results<Response>> of, done tell)
+    : job_{std::move(of)}, tell_{std::move(tell)} {}
+  batch_promise(batch_promise&&) noexcept = default;
+  batch_promise& operator=(batch_promise&& other) noexcept {
+    if (this != &other) {
+      drop();
+      job_ = std::move(other.job_);
+      tell_ = std::move(other.tell_);
+    }
+    return *this;
+  }
+  ~batch_promise() { drop(); }
+
+  /// Answers with one result per item, in order. Only the first answer counts.
+  void deliver(bulk_results<Response> results) {
+    if (!job_) return;
+    fill_in(*job_, std::move(results));
+    finish();
+  }
+  void deliver(std::vector<Response> results) {
+    deliver(bulk_results<Response>{std::move_iterator{results.begin()},
+                                   std::move_iterator{results.end()}});
+  }
+
+  /// The batch has failed; its items are answered with `why`, unless it runs again.
+  void fail(caf::error why) {
+    if (!job_) return;
+    job_->outcome = errc::batch_failed;
+    job_->failure = std::move(why);
+    finish();
+  }
+
+  /// Precondition: not answered yet.
+  [[nodiscard]] batch_context context() const { return batch_context{job_}; }
+
+private:
+  void finish() { std::exchange(tell_, nullptr)(std::exchange(job_, nullptr)); }
+  void drop() {
+    if (job_)
+      fail(
+        caf::make_error(errc::batch_failed, "the batch function dropped its promise unanswered"));
+  }
+
+  std::shared_ptr<job_results<Response>> job_;
+  done tell_;
+};
+
+} // namespace batcher::actors

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// One record for every item in the core, wherever it is: which lists it stands in, when it came and
+// when it must go. Knows nothing of the item itself and decides nothing.
+//
+// Records live in slots that are reused; a name (`item_id`) is slot and generation, so that a stale
+// name finds nothing. Lists are intrusive and by slot number: taking an item out of the middle is
+// O(1), and nothing is allocated per item once the table has grown.
+
+#pragma once
+
+#include "batcher/item.hpp"
+#include "batcher/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace batcher {
+
+class lane;
+struct tenant;
+
+/// Number of a slot.
+using slot_number = std::uint32_t;
+inline constexpr slot_number no_slot = UINT32_MAX;
+
+/// Where an item is.
+enum class item_place : std::uint8_t {
+  /// Nowhere: the slot is free.
+  none,
+  /// In its lane.
+  queued,
+  /// In a batch that failed and waits to run again.
+  to_retry,
+  /// In a batch that a worker holds.
+  in_flight,
+  /// Nowhere of its own: it shares the place of an identical item.
+  following,
+};
+
+/// A doubly linked list of slots.
+struct slot_list {
+  slot_number front = no_slot;
+  slot_number back = no_slot;
+  [[nodiscard]] bool is_empty() const noexcept { return front == no_slot; }
+};
+
+/// Neighbours in a `slot_list`.
+struct slot_links {
+  slot_number previous = no_slot;
+  slot_number next = no_slot;
+};
+
+struct item_record {
+  /// When it reached the batcher.
+  time_point arrival;
+  /// What its window counts from and its lane is ordered by: its arrival, or that of an identical
+  /// item whose place it has taken.
+  time_point since;
+  /// When it expires; `time_point::max()` for never.
+  time_point deadline = time_point::max();
+  std::size_t cost = 1;
+  batcher::lane* lane = nullptr;
+  batcher::tenant* tenant = nullptr; // while queued
+  /// Among the items of the same tenant and priority, while queued.
+  slot_links in_line;
+  /// Among all items of the lane, oldest first, while queued.
+  slot_links in_lane;
+  /// While in a batch: which, and where in it.
+  std::uint64_t batch = 0;
+  std::uint32_t position = 0;
+  std::uint32_t generation = 0;
+  /// The next item that shares this one's place.
+  slot_number next_follower = no_slot;
+  /// While following: whom.
+  slot_number leader = no_slot;
+  std::uint8_t priority = 0;
+  item_place place = item_place::none;
+};
+
+/// The records. Slots are numbered from 0 without gaps.
+class item_table {
+public:
+  /// Returns a free slot whose record is as new but for its generation.
+  slot_number take();
+
+  /// Frees a slot. Its names become stale.
+  void free(slot_number slot);
+
+  [[nodiscard]] item_record& operator[](slot_number slot) { return records_[slot]; }
+  [[nodiscard]] const item_record& operator[](slot_number slot) const { return records_[slot]; }
+
+  [[nodiscard]] item_id name_of(slot_number slot) const noexcept {
+    return std::uint64_t{records_[slot].generation} << 32 | slot;
+  }
+
+  /// Returns the slot of that name, `no_slot` if its item has left.
+  [[nodiscard]] slot_number find(item_id id) const noexcept;
+
+  /// Returns how many slots are taken.
+  [[nodiscard]] std::size_t items() const noexcept { return taken_; }
+
+  // -- lists --------------------------------------------------------------------------------------
+
+  void push_back(slot_list& list, slot_links item_record::*links, slot_number slot);
+  void remove(slot_list& list, slot_links item_record::*links, slot_number slot);
+  /// Puts `slot` where `old` is.
+  void replace(slot_list& list, slot_links item_record::*links, slot_number old, slot_number slot);
+
+private:
+  std::vector<item_record> records_;
+  slot_number first_free_ = no_slot; // linked by next_follower
+  std::size_t taken_ = 0;
+};
+
+} // namespace batcher

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Lanes and their turns.
+
+#include "batcher/batch_queue.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace batcher {
+
+batch_queue::batch_queue(const options& opts, item_table& table)
+  : opts_{&opts}, table_{&table}, rules_{opts.priority_head_start, opts.tenant_weights} {}
+
+lane* batch_queue::lane_of(std::string_view key) {
+  if (recent_ && recent_->key() == key) return recent_;
+  std::string text{key};
+  if (auto it = lanes_.find(text); it != lanes_.end()) return recent_ = it->second.get();
+  // A last lane that is idle was only kept because most batchers have no other.
+  if (lanes_.size() == 1 && is_idle(*lanes_.begin()->second)) lanes_.clear();
+  if (lanes_.size() >= opts_->max_lanes) return nullptr;
+  auto added = std::make_unique<lane>(text, *table_, rules_);
+  return recent_ = lanes_.emplace(std::move(text), std::move(added)).first->second.get();
+}
+
+lane* batch_queue::longest() const noexcept {
+  lane* best = nullptr;
+  for (auto& [key, l] : lanes_)
+    if (!l->is_empty() && (!best || l->items() > best->items())) best = l.get();
+  return best;
+}
+
+void batch_queue::push(time_point now, lane& to, slot_number slot, std::string_view tenant) {
+  ++items_;
+  cost_ += (*table_)[slot].cost;
+  to.push(slot, tenant);
+  if (to.stands == lane::standing::due) return;
+  if (to.stands == lane::standing::waiting
+      && !is_full({.items = to.items(), .cost = to.cost(), .oldest = {}, .filled = {}}, *opts_))
+    return;
+  place(now, to);
+}
+
+void batch_queue::remove(time_point now, slot_number slot) {
+  auto& record = (*table_)[slot];
+  auto& l = *record.lane;
+  --items_;
+  cost_ -= record.cost;
+  l.remove(slot);
+  update(now, l);
+}
+
+lane* batch_queue::next_due(time_point now) {
+  while (!waiting_.empty() && waiting_.begin()->first.first <= now)
+    stand(*waiting_.begin()->second, lane::standing::due);
+  return due_.empty() ? nullptr : due_.front();
+}
+
+flush_decision batch_queue::decide(const lane& due, time_point now) const {
+  auto view = view_of(due);
+  if (is_full(view, *opts_))
+    view.filled = due.filled_since(trigger_items(*opts_), trigger_cost(*opts_));
+  return decide_flush(view, *opts_, draining_since_, now);
+}
+
+slot_number batch_queue::pop(lane& from, std::size_t room) {
+  if (from.is_empty()) return no_slot;
+  auto slot = from.peek();
+  auto cost = (*table_)[slot].cost;
+  if (cost > room) return no_slot;
+  --items_;
+  cost_ -= cost;
+  from.pop(slot);
+  return slot;
+}
+
+void batch_queue::end_turn(time_point now, lane& of) {
+  stand(of, lane::standing::none);
+  update(now, of);
+}
+
+void batch_queue::update(time_point now, lane& changed) {
+  place(now, changed);
+  drop_if_idle(changed);
+}
+
+void batch_queue::update(time_point now, std::optional<time_point> draining_since) {
+  draining_since_ = draining_since;
+  rules_ = {opts_->priority_head_start, opts_->tenant_weights};
+  for (auto& [key, l] : lanes_) {
+    l->update_weights();
+    place(now, *l);
+  }
+}
+
+std::optional<time_point> batch_queue::next_due_at() const noexcept {
+  if (!due_.empty()) return time_point::min();
+  if (!waiting_.empty()) return waiting_.begin()->first.first;
+  return std::nullopt;
+}
+
+std::optional<time_point> batch_queue::oldest() const noexcept {
+  std::optional<time_point> oldest;
+  for (auto& [key, l] : lanes_) {
+    if (l->is_empty()) continue;
+    auto since = (*table_)[l->oldest()].since;
+    oldest = oldest ? std::min(*oldest, since) : since;
+  }
+  return oldest;
+}
+
+std::size_t batch_queue::lanes() const noexcept {
+  bool is_only_kept = lanes_.size() == 1 && is_idle(*lanes_.begin()->second);
+  return is_only_kept ? 0 : lanes_.size();
+}
+
+lane_view batch_queue::view_of(const lane& l) const {
+  lane_view view{.items = l.items(), .cost = l.cost(), .oldest = {}, .filled = {}};
+  if (!l.is_empty()) view.oldest = (*table_)[l.oldest()].since;
+  return view;
+}
+
+bool batch_queue::is_blocked(const lane& l) const noexcept {
+  return opts_->max_lane_batches != 0 && l.batches >= opts_->max_lane_batches;
+}
+
+bool batch_queue::is_idle(const lane& l) noexcept {
+  return l.is_empty() && l.batches == 0 && l.retries == 0;
+}
+
+void batch_queue::place(time_point now, lane& l) {
+  if (l.is_empty() || is_blocked(l)) return stand(l, lane::standing::none);
+  auto decision = decide_flush(view_of(l), *opts_, draining_since_, now);
+  if (decision.close) return stand(l, lane::standing::due);
+  if (l.stands == lane::standing::waiting && l.window_end == *decision.next) return;
+  stand(l, lane::standing::none);
+  l.window_end = *decision.next;
+  stand(l, lane::standing::waiting);
+}
+
+void batch_queue::stand(lane& l, lane::standing where) {
+  if (l.stands == where) return;
+  if (l.stands == lane::standing::due) l.node.splice(l.node.begin(), due_, l.due_node);
+  if (l.stands == lane::standing::waiting) waiting_.erase({l.window_end, l.wait_number});
+  l.stands = where;
+  if (where == lane::standing::waiting) {
+    l.wait_number = ++waits_;
+    waiting_.emplace(std::pair{l.window_end, l.wait_number}, &l);
+  }
+  if (where != lane::standing::due) return;
+  l.due_node = l.node.begin();
+  due_.splice(due_.end(), l.node);
+}
+
+void batch_queue::drop_if_idle(lane& l) {
+  if (lanes_.size() == 1 || !is_idle(l)) return;
+  if (recent_ == &l) recent_ = nullptr;
+  lanes_.erase(std::string{l.key()});
+}
+
+} // namespace batcher

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The scheduler: admission, dispatch, life. What becomes of a batch that ends is in settling.cpp.
+
+#include "batcher/batch_scheduler.hpp"
+
+#include "batcher/observer.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+
+namespace batcher {
+
+namespace {
+
+supervision supervision_of(const options& opts) {
+  return {.restart_delay = opts.restart_delay,
+          .max_restart_delay = opts.max_restart_delay,
+          .breaker_failures = opts.breaker_failures};
+}
+
+// The shorter of two limits of which zero means none.
+duration shorter(duration a, duration b) noexcept {
+  if (a == duration::zero()) return b;
+  return b == duration::zero() ? a : std::min(a, b);
+}
+
+time_point later(time_point now, duration d) noexcept {
+  return d < time_point::max() - now ? now + d : time_point::max();
+}
+
+} // namespace
+
+batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned)
+  : opts_{std::move(opts)}, is_abandoned_{std::move(is_abandoned)}, queue_{opts_, table_},
+    workers_{supervision_of(opts_), seed} {
+  assert(validate(opts_).empty());
+  if (opts_.observer) opts_.observer->on_start(opts_.name, opts_.max_batch_items, counters_);
+}
+
+// -- requests -------------------------------------------------------------------------------------
+
+batch_scheduler::admission batch_scheduler::admit(time_point now, const placement& where,
+                                                  slot_number leader) {
+  now = forward(now);
+  counters_->on_request();
+  lane* to = nullptr;
+  lane* gives_way = nullptr;
+  auto refused = check(where);
+  if (refused == errc::none && leader == no_slot) refused = find_room(where, to, gives_way);
+  if (refused == errc::none && leader != no_slot && following_items_ >= opts_.max_queue_items)
+    refused = errc::queue_full;
+  if (refused != errc::none) {
+    counters_->on_replied(outcome_of(refused), 1);
+    return {.refused = refused};
+  }
+  auto slot = table_.take();
+  auto& record = table_[slot];
+  record.arrival = record.since = now;
+  record.cost = where.cost;
+  record.priority = where.priority;
+  auto timeout = shorter(opts_.request_timeout, where.timeout);
+  if (leader == no_slot)
+    queue_.push(now, *to, slot, where.tenant);
+  else
+    follow(leader, slot, where.on_credit);
+  auto id = table_.name_of(slot);
+  if (timeout > duration::zero()) {
+    table_[slot].deadline = later(now, timeout);
+    item_deadlines_.add(table_[slot].deadline, id, table_.items(),
+                        [this](auto at, auto name) { return is_item_deadline(at, name); });
+  }
+  if (leader == no_slot) counters_->on_admitted();
+  if (gives_way) drop_oldest(now, *gives_way);
+  return {errc::none, slot, id};
+}
+
+errc batch_scheduler::refuse(time_point now, errc why) {
+  forward(now);
+  counters_->on_request();
+  counters_->on_replied(outcome_of(why), 1);
+  return why;
+}
+
+errc batch_scheduler::check(const placement& where) const noexcept {
+  if (auto refused = refusal(); refused != errc::none) return refused;
+  if (where.priority >= priorities) return errc::invalid_request;
+  if (where.timeout < duration::zero()) return errc::expired;
+  return where.cost > trigger_cost(opts_) ? errc::too_costly : errc::none;
+}
+
+// Which lane the item joins, and which one loses its oldest for it. The latter happens only once the
+// item is in, so that a lane that is due and full neither vanishes nor loses its turn.
+errc batch_scheduler::find_room(const placement& where, lane*& to, lane*& gives_way) {
+  bool drops = opts_.overload == overload::drop_oldest;
+  bool has_credit = where.on_credit && credit_.held() > 0;
+  bool is_full = queue_items() + credit_.held() >= opts_.max_queue_items && !has_credit;
+  auto* longest = is_full && drops ? queue_.longest() : nullptr;
+  if (is_full && !longest) return errc::queue_full;
+  to = queue_.lane_of(where.key);
+  if (!to) return errc::too_many_lanes;
+  bool is_lane_full = opts_.max_lane_items != 0 && to->items() >= opts_.max_lane_items;
+  if (is_lane_full && !drops) return errc::queue_full;
+  // A full lane that gives way makes room in the queue, too.
+  gives_way = is_lane_full ? to : longest;
+  if (has_credit) static_cast<void>(credit_.use());
+  return errc::none;
+}
+
+void batch_scheduler::drop_oldest(time_point now, lane& from) {
+  auto slot = from.oldest();
+  auto follower = table_[slot].next_follower;
+  queue_.remove(now, slot);
+  counters_->on_dequeued(1);
+  depart({.slot = slot, .outcome = errc::dropped});
+  for (; follower != no_slot; follower = table_[follower].next_follower)
+    depart({.slot = follower, .outcome = errc::dropped});
+}
+
+// Needs no room, so what was granted for it is free again.
+void batch_scheduler::follow(slot_number leader, slot_number slot, bool on_credit) {
+  assert(table_[leader].place != item_place::following);
+  auto& record = table_[slot];
+  record.place = item_place::following;
+  record.leader = leader;
+  record.next_follower = table_[leader].next_follower;
+  table_[leader].next_follower = slot;
+  ++following_items_;
+  if (on_credit) static_cast<void>(credit_.use());
+  counters_->on_coalesced();
+}
+
+bool batch_scheduler::cancel(time_point now, item_id id) {
+  now = forward(now);
+  auto slot = table_.find(id);
+  if (slot == no_slot) return false;
+  leave_early(now, slot, errc::cancelled);
+  return true;
+}
+
+void batch_scheduler::ask_credit(time_point now, std::uint64_t ticket, std::size_t items) {
+  forward(now);
+  credit_.ask(ticket, std::max<std::size_t>(items, 1));
+}
+
+std::optional<credit_line::grant> batch_scheduler::next_grant(time_point now) {
+  now = forward(now);
+  if (refusal() != errc::none) {
+    auto ticket = credit_.turn_away();
+    if (!ticket) return std::nullopt;
+    return credit_line::grant{*ticket, 0};
+  }
+  auto taken = queue_items() + credit_.held();
+  auto room = opts_.max_queue_items - std::min(taken, opts_.max_queue_items);
+  return credit_.next_grant(room, later(now, opts_.credit_lease));
+}
+
+// -- batches --------------------------------------------------------------------------------------
+
+std::optional<batch_scheduler::batch> batch_scheduler::next_batch(time_point now) {
+  now = forward(now);
+  while (!is_closed() && !is_paused_ && workers_.has_credit(now)) {
+    if (auto it = next_retry(); it != retries_.end()) {
+      auto failed_at = it->second.failed_at;
+      auto again = take_retry(now, it);
+      if (!again.slots.empty()) return dispatch(now, std::move(again), failed_at);
+      continue;
+    }
+    auto* due = queue_.next_due(now);
+    if (!due) break;
+    auto fresh = take_due(now, *due);
+    if (!fresh.slots.empty()) ++due->batches;
+    queue_.end_turn(now, *due);
+    if (fresh.slots.empty()) continue;
+    budget_.earn(opts_.on_failure);
+    return dispatch(now, std::move(fresh), std::nullopt);
+  }
+  publish();
+  return std::nullopt;
+}
+
+std::optional<batch_id> batch_scheduler::take_given_up() {
+  if (given_up_.empty()) return std::nullopt;
+  auto id = given_up_.back();
+  given_up_.pop_back();
+  return id;
+}
+
+flight batch_scheduler::take_due(time_point now, lane& due) {
+  auto decision = queue_.decide(due, now);
+  flight f;
+  f.lane = &due;
+  f.reason = decision.reason;
+  f.ready_at = decision.ready_at;
+  auto limit = batch_limit(due.items(), opts_);
+  // The first one always fits: it may have come before the limit was lowered.
+  auto room = std::numeric_limits<std::size_t>::max();
+  f.slots.reserve(limit);
+  while (f.slots.size() < limit) {
+    auto slot = queue_.pop(due, room);
+    if (slot == no_slot) {
+      if (!due.is_empty() && f.reason == close_reason::size) f.reason = close_reason::cost;
+      break;
+    }
+    auto cost = table_[slot].cost;
+    slot = first_wanted(now, slot);
+    if (slot == no_slot) {
+      counters_->on_dequeued(1);
+      continue;
+    }
+    if (f.slots.empty()) room = trigger_cost(opts_);
+    room -= std::min(room, cost);
+    f.slots.push_back(slot);
+  }
+  f.padding_items = padding_of(f.slots.size(), opts_);
+  return f;
+}
+
+batch_scheduler::retries::iterator batch_scheduler::next_retry() noexcept {
+  auto best = retries_.end();
+  for (auto it = retries_.begin(); it != retries_.end(); ++it) {
+    if (is_blocked(*it->second.lane)) continue;
+    if (best == retries_.end() || it->second.oldest < best->second.oldest) best = it;
+  }
+  return best;
+}
+
+// Without slots: nobody wants its items any more, and the lane may be gone.
+flight batch_scheduler::take_retry(time_point now, retries::iterator it) {
+  auto& again = it->second;
+  flight f;
+  f.lane = again.lane;
+  f.reason = close_reason::retry;
+  f.ready_at = again.ready_at;
+  f.attempt = again.attempt;
+  retry_cost_ -= cost_of(again.slots);
+  for (auto slot : again.slots) {
+    if (slot == no_slot) continue;
+    --retry_items_;
+    slot = first_wanted(now, slot);
+    if (slot == no_slot)
+      counters_->on_dequeued(1);
+    else
+      f.slots.push_back(slot);
+  }
+  f.padding_items = padding_of(f.slots.size(), opts_);
+  if (!f.slots.empty()) ++f.lane->batches;
+  forget_retry(now, it);
+  return f;
+}
+
+batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,
+                                                 std::optional<worker_id> avoid) {
+  f.worker = *workers_.assign(now, avoid);
+  f.dispatched_at = now;
+  auto id = ++last_batch_;
+  for (std::uint32_t i = 0; i < f.slots.size(); ++i) {
+    auto& record = table_[f.slots[i]];
+    record.place = item_place::in_flight;
+    record.batch = id;
+    record.position = i;
+  }
+  if (opts_.batch_timeout > duration::zero()) {
+    f.timeout_at = now + opts_.batch_timeout;
+    flight_deadlines_.add(f.timeout_at, id, flights_.size() + 1,
+                          [this](auto at, auto name) { return is_flight_deadline(at, name); });
+  }
+  in_flight_items_ += f.slots.size();
+  counters_->on_dispatched(f.reason, f.slots.size(), f.padding_items);
+  rate_.add(now, f.slots.size());
+  auto& kept = flights_.emplace(id, std::move(f)).first->second;
+  return {.id = id,
+          .worker = kept.worker,
+          .attempt = kept.attempt,
+          .padding_items = kept.padding_items,
+          .key = kept.lane->key(),
+          .slots = kept.slots};
+}
+
+void batch_scheduler::forget_retry(time_point now, retries::iterator it) {
+  auto& l = *it->second.lane;
+  retries_.erase(it);
+  --l.retries;
+  queue_.update(now, l);
+}
+
+bool batch_scheduler::is_blocked(const lane& l) const noexcept {
+  return opts_.max_lane_batches != 0 && l.batches >= opts_.max_lane_batches;
+}
+
+// -- workers --------------------------------------------------------------------------------------
+
+std::optional<worker_id> batch_scheduler::next_start(time_point now) {
+  now = forward(now);
+  if (is_closed()) return std::nullopt;
+  while (own_workers_.size() < opts_.workers) {
+    own_workers_.push_back(next_worker_);
+    workers_.add(next_worker_++);
+  }
+  auto id = workers_.next_start(now);
+  if (id && !started_.insert(*id).second) counters_->on_restart();
+  return id;
+}
+
+void batch_scheduler::worker_up(time_point now, worker_id id, std::size_t credit) {
+  forward(now);
+  // One that was started and has left for good since: its answer is late.
+  if (started_.contains(id) && !workers_.contains(id)) return;
+  workers_.up(id, credit);
+  if (workers_.is_any_up()) out_since_.reset();
+}
+
+// -- life -----------------------------------------------------------------------------------------
+
+void batch_scheduler::expire(time_point now) {
+  now = forward(now);
+  if (is_closed()) return;
+  auto is_item = [this](auto at, auto id) { return is_item_deadline(at, id); };
+  auto is_flight = [this](auto at, auto id) { return is_flight_deadline(at, id); };
+  while (auto id = item_deadlines_.take_due(now, is_item))
+    leave_early(now, table_.find(*id), errc::expired);
+  while (auto id = flight_deadlines_.take_due(now, is_flight)) give_up(now, *id);
+  credit_.expire(now);
+  if (is_out(now)) answer_waiting(errc::no_workers);
+  if (draining_since_ && now >= drain_limit_) abandon(now, errc::shut_down);
+}
+
+void batch_scheduler::reconfigure(time_point now, options opts) {
+  now = forward(now);
+  assert(validate(opts).empty());
+  opts.name = std::move(opts_.name);
+  opts.observer = std::move(opts_.observer);
+  auto credit = opts_.worker_credit;
+  opts_ = std::move(opts);
+  workers_.configure(supervision_of(opts_));
+  bool was_up = workers_.is_any_up();
+  // Those that are gone for good are surplus first. Where the dead are replaced, they are as well.
+  auto gone = std::stable_partition(own_workers_.begin(), own_workers_.end(),
+                                    [this](auto id) { return workers_.contains(id); });
+  if (opts_.restart_delay > duration::zero()) own_workers_.erase(gone, own_workers_.end());
+  for (; own_workers_.size() > opts_.workers; own_workers_.pop_back())
+    workers_.retire(own_workers_.back());
+  if (was_up) note_outage(now);
+  if (opts_.worker_credit != credit) workers_.set_credit(opts_.worker_credit);
+  queue_.update(now, draining_since_);
+}
+
+void batch_scheduler::drain(time_point now, duration timeout) {
+  now = forward(now);
+  if (is_closed()) return;
+  auto limit = later(now, std::max(timeout, duration::zero()));
+  drain_limit_ = draining_since_ ? std::min(drain_limit_, limit) : limit;
+  is_paused_ = false;
+  if (draining_since_) return;
+  draining_since_ = now;
+  queue_.update(now, draining_since_);
+}
+
+void batch_scheduler::abandon(time_point now, errc why) {
+  assert(why != errc::none);
+  now = forward(now);
+  if (is_closed()) return;
+  closed_ = why;
+  while (!flights_.empty()) {
+    auto f = land(now, flights_.begin()->first);
+    if (!f) continue;
+    depart_all(f->slots, why);
+    observe(now, *f, why, 0, duration::zero());
+    end_flight(now, *f->lane);
+  }
+  answer_waiting(why);
+  publish();
+}
+
+void batch_scheduler::answer_waiting(errc why) {
+  while (!retries_.empty()) {
+    auto it = retries_.begin();
+    auto live = live_items(it->second.slots);
+    retry_items_ -= live;
+    retry_cost_ -= cost_of(it->second.slots);
+    counters_->on_dequeued(live);
+    depart_all(it->second.slots, why);
+    forget_retry(last_now_, it);
+  }
+  while (auto* from = queue_.longest()) {
+    for (auto left = from->items(); left > 0; --left) { // it may go with the last
+      auto slot = from->oldest();
+      queue_.remove(last_now_, slot);
+      counters_->on_dequeued(1);
+      depart_all({slot}, why);
+    }
+  }
+  arrivals_.clear();
+}
+
+// -- queries --------------------------------------------------------------------------------------
+
+std::optional<time_point> batch_scheduler::next_deadline() {
+  std::optional<time_point> next;
+  auto consider = [&](std::optional<time_point> at) {
+    if (at && *at != time_point::max()) next = next ? std::min(*next, *at) : *at;
+  };
+  if (is_closed()) return next;
+  if (!is_paused_ && workers_.has_credit(last_now_)) consider(queue_.next_due_at());
+  consider(item_deadlines_.earliest([this](auto at, auto id) { return is_item_deadline(at, id); }));
+  consider(
+    flight_deadlines_.earliest([this](auto at, auto id) { return is_flight_deadline(at, id); }));
+  consider(workers_.next_deadline(!is_idle()));
+  consider(credit_.next_deadline());
+  if (draining_since_ && !is_idle()) consider(drain_limit_);
+  bool is_waited_for = queue_items() > 0 || credit_.has_waiting();
+  if (out_since_ && !workers_.is_serviceable() && is_waited_for)
+    consider(workers_.workers() == 0 ? *out_since_ : *out_since_ + opts_.max_outage);
+  if (next) next = std::max(*next, last_now_);
+  return next;
+}
+
+errc batch_scheduler::refusal() const noexcept {
+  if (is_closed()) return closed_;
+  if (draining_since_) return errc::draining;
+  return is_out(last_now_) ? errc::no_workers : errc::none;
+}
+
+duration batch_scheduler::retry_after(time_point now) const noexcept {
+  return rate_.time_for(std::max(now, last_now_), queue_items());
+}
+
+batcher_stats batch_scheduler::stats(time_point now) {
+  now = forward(now);
+  publish();
+  batcher_stats out;
+  out.counters = counters_->read();
+  if (auto oldest = queue_.oldest()) out.oldest_age = now - *oldest;
+  for (auto& [id, again] : retries_) out.oldest_age = std::max(out.oldest_age, now - again.oldest);
+  out.retry_after = retry_after(now);
+  out.following_items = following_items_;
+  out.in_flight_batches = flights_.size();
+  out.is_paused = is_paused_;
+  out.is_draining = draining_since_.has_value();
+  out.is_closed = is_closed();
+  return out;
+}
+
+bool batch_scheduler::is_out(time_point now) const noexcept {
+  if (!out_since_ || workers_.is_serviceable()) return false;
+  return workers_.workers() == 0 || now >= *out_since_ + opts_.max_outage;
+}
+
+// To be called when a worker may have been the last that was up.
+void batch_scheduler::note_outage(time_point now) noexcept {
+  if (!workers_.is_any_up() && !out_since_) out_since_ = now;
+}
+
+std::size_t batch_scheduler::cost_of(const batch_slots& slots) const noexcept {
+  std::size_t cost = 0;
+  for (auto slot : slots)
+    if (slot != no_slot) cost += table_[slot].cost;
+  return cost;
+}
+
+void batch_scheduler::publish() noexcept {
+  counters_->set_queue_cost(queue_.cost() + retry_cost_);
+  counters_->set_lanes(queue_.lanes());
+  for (auto stage : all_worker_stages) counters_->set_workers(stage, workers_.count(stage));
+}
+
+bool batch_scheduler::is_item_deadline(time_point at, std::uint64_t id) const noexcept {
+  auto slot = table_.find(id);
+  return slot != no_slot && table_[slot].deadline == at;
+}
+
+bool batch_scheduler::is_flight_deadline(time_point at, std::uint64_t id) const noexcept {
+  auto it = flights_.find(id);
+  return it != flights_.end() && !it->second.is_given_up && it->second.timeout_at == at;
+}
+
+} // namespace batcher

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The rate of dispatch.
+
+#include "batcher/drain_rate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace batcher {
+
+namespace {
+
+constexpr duration shortest = std::chrono::milliseconds{1};
+constexpr duration longest = std::chrono::minutes{1};
+constexpr duration unknown = std::chrono::seconds{1};
+
+} // namespace
+
+void drain_rate::add(time_point now, std::size_t items) noexcept {
+  sum_ = decayed(now) + static_cast<double>(items);
+  updated_ = now;
+  if (!since_) since_ = now;
+}
+
+duration drain_rate::time_for(time_point now, std::size_t items) const noexcept {
+  auto sum = decayed(now);
+  if (sum < 1e-3) return unknown;
+  // A constant rate r, counted for t seconds, sums up to r * (1 - e^-t).
+  auto covered = 1 - std::exp(-std::max(to_seconds(now - *since_), 1e-3));
+  auto seconds = static_cast<double>(items) * covered / sum;
+  if (seconds >= to_seconds(longest)) return longest;
+  return std::max(shortest, duration{static_cast<duration::rep>(seconds * 1e9)});
+}
+
+double drain_rate::decayed(time_point now) const noexcept {
+  return sum_ * std::exp(-to_seconds(now - updated_));
+}
+
+} // namespace batcher

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The order within a lane.
+
+#include "batcher/lane.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <limits>
+#include <utility>
+
+namespace batcher {
+
+namespace {
+
+std::uint32_t weight_of(const order_rules& rules, const std::string& name) {
+  auto it = rules.tenant_weights.find(name);
+  return it == rules.tenant_weights.end() ? 1 : it->second;
+}
+
+// At least 1, or a tenant whose items cost nothing would keep its turn for ever.
+std::size_t price_of(const item_record& record) noexcept {
+  return std::max<std::size_t>(record.cost, 1);
+}
+
+// What a tenant may spend in its next turn. Held at the largest number, since a cost may be any: a
+// credit that wraps around would never suffice.
+std::size_t credited(const tenant& t, std::size_t quantum) noexcept {
+  constexpr auto most = std::numeric_limits<std::size_t>::max();
+  return quantum > (most - t.deficit) / t.weight ? most : t.deficit + t.weight * quantum;
+}
+
+} // namespace
+
+lane::lane(std::string key, item_table& table, const order_rules& rules)
+  : table_{&table}, rules_{&rules}, key_{std::move(key)} {}
+
+void lane::push(slot_number slot, std::string_view tenant_name) {
+  auto& payer = *find_or_add(tenant_name);
+  auto& record = (*table_)[slot];
+  record.lane = this;
+  record.tenant = &payer;
+  record.place = item_place::queued;
+  if (rules_->priority_head_start == duration::zero()) record.priority = 0; // no effect
+  table_->push_back(payer.lines[record.priority], &item_record::in_line, slot);
+  payer.occupied |= static_cast<std::uint8_t>(1u << record.priority);
+  table_->push_back(by_age_, &item_record::in_lane, slot);
+  largest_cost_ = is_empty() ? price_of(record) : std::max(largest_cost_, record.cost);
+  ++items_;
+  cost_ += record.cost;
+}
+
+slot_number lane::peek() {
+  assert(!is_empty());
+  if (turns_.size() == 1) return front_of(turns_.front());
+  for (;;) {
+    auto& t = turns_.front();
+    if (t.occupied != 0) {
+      if (!t.has_turn) t.deficit = credited(t, largest_cost_);
+      t.has_turn = true;
+      auto slot = front_of(t);
+      if (price_of((*table_)[slot]) <= t.deficit) return slot;
+    }
+    t.has_turn = false;
+    turns_.splice(turns_.end(), turns_, turns_.begin());
+  }
+}
+
+void lane::pop(slot_number slot) {
+  auto& record = (*table_)[slot];
+  auto& payer = *record.tenant;
+  if (turns_.size() > 1) payer.deficit -= price_of(record);
+  unlink(slot);
+}
+
+void lane::remove(slot_number slot) { unlink(slot); }
+
+void lane::replace(slot_number old, slot_number slot) {
+  auto& left = (*table_)[old];
+  auto& record = (*table_)[slot];
+  record.tenant = std::exchange(left.tenant, nullptr);
+  record.priority = left.priority;
+  table_->replace(record.tenant->lines[record.priority], &item_record::in_line, old, slot);
+  table_->replace(by_age_, &item_record::in_lane, old, slot);
+}
+
+void lane::update_weights() {
+  for (auto& t : turns_) t.weight = weight_of(*rules_, t.name);
+}
+
+time_point lane::filled_since(std::size_t items, std::size_t cost) const noexcept {
+  std::size_t sum = 0;
+  for (auto slot = by_age_.front;; slot = (*table_)[slot].in_lane.next) {
+    auto& record = (*table_)[slot];
+    sum += record.cost;
+    auto is_last = record.in_lane.next == no_slot;
+    if (--items == 0 || sum >= cost || is_last) return record.since;
+  }
+}
+
+lane::tenants::iterator lane::find_or_add(std::string_view name) {
+  if (!turns_.empty() && turns_.front().name == name) return turns_.begin();
+  if (turns_.size() == 1 && turns_.front().occupied == 0) {
+    turns_.clear(); // it stayed only because it was the last
+    by_name_.clear();
+  }
+  if (turns_.size() == 1 && by_name_.empty()) by_name_.emplace(turns_.front().name, turns_.begin());
+  std::string text{name};
+  if (auto it = by_name_.find(text); it != by_name_.end()) return it->second;
+  auto added =
+    turns_.insert(turns_.end(), tenant{.name = text, .weight = weight_of(*rules_, text)});
+  if (turns_.size() > 1) by_name_.emplace(std::move(text), added);
+  return added;
+}
+
+slot_number lane::front_of(const tenant& t) const {
+  auto best = no_slot;
+  auto best_time = time_point::max();
+  for (unsigned left = t.occupied; left != 0; left &= left - 1) {
+    auto priority = std::countr_zero(left);
+    auto slot = t.lines[static_cast<std::size_t>(priority)].front;
+    auto virtual_time = (*table_)[slot].since - priority * rules_->priority_head_start;
+    // Of two at the same time the lower priority came first, and it is looked at first.
+    if (best != no_slot && virtual_time >= best_time) continue;
+    best = slot;
+    best_time = virtual_time;
+  }
+  return best;
+}
+
+void lane::unlink(slot_number slot) {
+  auto& record = (*table_)[slot];
+  auto& payer = *record.tenant;
+  auto& line = payer.lines[record.priority];
+  table_->remove(line, &item_record::in_line, slot);
+  if (line.is_empty()) payer.occupied &= static_cast<std::uint8_t>(~(1u << record.priority));
+  table_->remove(by_age_, &item_record::in_lane, slot);
+  --items_;
+  cost_ -= record.cost;
+  record.tenant = nullptr;
+  drop_if_empty(payer);
+}
+
+void lane::drop_if_empty(tenant& t) {
+  if (t.occupied != 0) return;
+  t.deficit = 0;
+  t.has_turn = false;
+  if (turns_.size() == 1) return;
+  auto it = by_name_.find(t.name);
+  assert(it != by_name_.end());
+  turns_.erase(it->second);
+  by_name_.erase(it);
+  if (turns_.size() > 1) return;
+  // The last one needs no turns.
+  turns_.front().deficit = 0;
+  turns_.front().has_turn = false;
+}
+
+} // namespace batcher

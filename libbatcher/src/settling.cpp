@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The scheduler: what becomes of batches that end, and of items that leave before theirs does.
+
+#include "batcher/batch_scheduler.hpp"
+#include "batcher/observer.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace batcher {
+
+// -- departure ------------------------------------------------------------------------------------
+
+void batch_scheduler::depart(const departure& left) {
+  auto& place = table_[left.slot].place;
+  assert(place != item_place::none);
+  if (place == item_place::following) --following_items_;
+  place = item_place::none;
+  departures_.push_back(left);
+  if (left.outcome != errc::none) counters_->on_replied(outcome_of(left.outcome), 1);
+}
+
+// With all that share their places.
+void batch_scheduler::depart_all(const batch_slots& slots, errc outcome) {
+  for (auto leader : slots) {
+    for (auto slot = leader; slot != no_slot; slot = table_[slot].next_follower) {
+      arrivals_.push_back(table_[slot].arrival);
+      depart({.slot = slot, .outcome = outcome});
+    }
+  }
+}
+
+void batch_scheduler::clear_departures() {
+  for (auto& left : departures_) table_.free(left.slot);
+  departures_.clear();
+}
+
+void batch_scheduler::leave_early(time_point now, slot_number slot, errc why) {
+  auto& record = table_[slot];
+  auto place = record.place;
+  departure left{.slot = slot, .outcome = why};
+  if (place == item_place::following) {
+    auto* link = &table_[record.leader].next_follower;
+    while (*link != slot) link = &table_[*link].next_follower;
+    *link = record.next_follower;
+    return depart(left);
+  }
+  left.heir = promote_follower(slot);
+  bool is_last = left.heir == no_slot;
+  if (place == item_place::queued) {
+    if (is_last)
+      queue_.remove(now, slot);
+    else
+      record.lane->replace(slot, left.heir);
+  } else if (place == item_place::in_flight) {
+    flights_.at(record.batch).slots[record.position] = left.heir;
+    if (is_last) {
+      left.batch = record.batch;
+      left.position = record.position;
+      --in_flight_items_;
+      counters_->on_returned(1);
+    }
+    return depart(left);
+  } else {
+    auto it = retries_.find(record.batch);
+    it->second.slots[record.position] = left.heir;
+    if (is_last) {
+      --retry_items_;
+      retry_cost_ -= record.cost;
+    }
+    if (live_items(it->second.slots) == 0) forget_retry(now, it);
+  }
+  if (is_last) counters_->on_dequeued(1);
+  depart(left);
+}
+
+// Gives the place of an item that leaves to the first of those that share it; the others share it
+// with that one.
+slot_number batch_scheduler::promote_follower(slot_number leader) {
+  auto& left = table_[leader];
+  auto slot = std::exchange(left.next_follower, no_slot);
+  if (slot == no_slot) return no_slot;
+  --following_items_;
+  auto& heir = table_[slot];
+  heir.leader = no_slot;
+  heir.since = left.since;
+  heir.cost = left.cost;
+  heir.lane = left.lane;
+  heir.place = left.place;
+  heir.batch = left.batch;
+  heir.position = left.position;
+  for (auto s = heir.next_follower; s != no_slot; s = table_[s].next_follower)
+    table_[s].leader = slot;
+  return slot;
+}
+
+errc batch_scheduler::why_unwanted(time_point now, slot_number slot) const {
+  if (table_[slot].deadline <= now) return errc::expired;
+  return is_abandoned_ && is_abandoned_(slot) ? errc::cancelled : errc::none;
+}
+
+// Lets an item that stands in no list leave if nobody wants it any more. Returns it, or the first of
+// those that share its place and are wanted, which gets it.
+slot_number batch_scheduler::first_wanted(time_point now, slot_number slot) {
+  while (slot != no_slot) {
+    auto why = why_unwanted(now, slot);
+    if (why == errc::none) break;
+    auto heir = promote_follower(slot);
+    depart({.slot = slot, .outcome = why, .heir = heir});
+    slot = heir;
+  }
+  return slot;
+}
+
+// -- settling -------------------------------------------------------------------------------------
+
+bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& report) {
+  now = forward(now);
+  auto f = land(now, id);
+  if (!f) return false;
+  if (report.results != f->slots.size()) {
+    settle_failed(now, *f, errc::result_count_mismatch, report.executed);
+    end_flight(now, *f->lane);
+    return true;
+  }
+  workers_.succeeded(f->worker);
+  deliver(*f, report);
+  observe(now, *f, errc::none, report.failed.size(), report.executed);
+  end_flight(now, *f->lane);
+  return true;
+}
+
+bool batch_scheduler::fail(time_point now, batch_id id, errc why, duration executed) {
+  assert(failure_of(why));
+  now = forward(now);
+  auto f = land(now, id);
+  if (!f) return false;
+  settle_failed(now, *f, why, executed);
+  end_flight(now, *f->lane);
+  return true;
+}
+
+// Takes a flight out whose worker has come back; nothing if its items have left before. Its lane
+// stays until `end_flight`.
+std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
+  auto node = flights_.extract(id);
+  if (node.empty()) {
+    if (!is_closed()) counters_->on_late_answer();
+    return std::nullopt;
+  }
+  auto& f = node.mapped();
+  workers_.release(f.worker);
+  note_outage(now); // the last one may have retired
+  if (f.is_given_up) {
+    if (!is_closed()) counters_->on_late_answer();
+    end_flight(now, *f.lane);
+    return std::nullopt;
+  }
+  auto live = live_items(f.slots);
+  in_flight_items_ -= live;
+  counters_->on_returned(live);
+  counters_->on_wasted(f.slots.size() - live);
+  return std::move(f);
+}
+
+void batch_scheduler::deliver(flight& f, const batch_report& report) {
+  std::size_t results = 0;
+  std::size_t errors = 0;
+  auto failed = report.failed.begin();
+  for (std::uint32_t i = 0; i < f.slots.size(); ++i) {
+    bool is_error = failed != report.failed.end() && *failed == i;
+    if (is_error) ++failed;
+    for (auto slot = f.slots[i]; slot != no_slot; slot = table_[slot].next_follower) {
+      arrivals_.push_back(table_[slot].arrival);
+      depart({.slot = slot, .position = i, .shares_result = table_[slot].next_follower != no_slot});
+      ++(is_error ? errors : results);
+    }
+  }
+  counters_->on_replied(outcome::ok, results);
+  counters_->on_replied(outcome::item_error, errors);
+}
+
+void batch_scheduler::settle_failed(time_point now, flight& f, errc why, duration executed) {
+  counters_->on_failure(*failure_of(why));
+  workers_.failed(now, f.worker);
+  batch_slots left;
+  for (auto slot : f.slots)
+    if (slot != no_slot) left.push_back(slot);
+  auto step = left.empty() || is_closed() ? retry_step::give_up
+                                          : next_step(opts_.on_failure, left.size(), f.attempt);
+  if (step != retry_step::give_up && !budget_.spend(step)) {
+    counters_->on_retry_denied();
+    step = retry_step::give_up;
+  }
+  if (step == retry_step::give_up) {
+    depart_all(left, why);
+  } else if (step == retry_step::again) {
+    requeue(now, f, std::move(left));
+  } else {
+    counters_->on_bisection();
+    auto middle = left.begin() + static_cast<std::ptrdiff_t>(left.size() / 2);
+    requeue(now, f, {left.begin(), middle});
+    requeue(now, f, {middle, left.end()});
+  }
+  observe(now, f, why, 0, executed);
+}
+
+void batch_scheduler::requeue(time_point now, const flight& f, batch_slots slots) {
+  auto id = ++last_batch_;
+  auto oldest = time_point::max();
+  for (std::uint32_t i = 0; i < slots.size(); ++i) {
+    auto& record = table_[slots[i]];
+    record.place = item_place::to_retry;
+    record.batch = id;
+    record.position = i;
+    oldest = std::min(oldest, record.since);
+  }
+  retry_items_ += slots.size();
+  retry_cost_ += cost_of(slots);
+  counters_->on_requeued(slots.size());
+  ++f.lane->retries;
+  retries_.emplace(id, retry_batch{.lane = f.lane,
+                                   .ready_at = now,
+                                   .oldest = oldest,
+                                   .attempt = f.attempt + 1,
+                                   .failed_at = f.worker,
+                                   .slots = std::move(slots)});
+}
+
+// The worker keeps the batch, its items do not wait for it any longer.
+void batch_scheduler::give_up(time_point now, batch_id id) {
+  auto& f = flights_.at(id);
+  f.is_given_up = true;
+  given_up_.push_back(id);
+  auto live = live_items(f.slots);
+  in_flight_items_ -= live;
+  counters_->on_returned(live);
+  counters_->on_wasted(f.slots.size());
+  settle_failed(now, f, errc::batch_timeout, duration::zero());
+  f.slots.clear();
+}
+
+void batch_scheduler::worker_down(time_point now, worker_id id) {
+  now = forward(now);
+  if (!workers_.contains(id)) return;
+  std::vector<batch_id> lost;
+  for (auto& [name, f] : flights_)
+    if (f.worker == id) lost.push_back(name);
+  for (auto name : lost) {
+    auto node = flights_.extract(name);
+    auto& f = node.mapped();
+    auto live = live_items(f.slots);
+    if (!f.is_given_up) {
+      in_flight_items_ -= live;
+      counters_->on_returned(live);
+      settle_failed(now, f, errc::worker_lost, duration::zero());
+    }
+    end_flight(now, *f.lane);
+  }
+  workers_.down(now, id);
+  note_outage(now);
+}
+
+void batch_scheduler::end_flight(time_point now, lane& of) {
+  --of.batches;
+  queue_.update(now, of);
+}
+
+void batch_scheduler::observe(time_point now, const flight& f, errc outcome,
+                              std::size_t item_errors, duration executed) {
+  if (opts_.observer)
+    opts_.observer->on_batch({.reason = f.reason,
+                              .outcome = outcome,
+                              .attempt = f.attempt,
+                              .items = f.slots.size(),
+                              .item_errors = item_errors,
+                              .arrivals = arrivals_,
+                              .ready_at = f.ready_at,
+                              .dispatched_at = f.dispatched_at,
+                              .finished_at = now,
+                              .executed = executed});
+  arrivals_.clear();
+}
+
+} // namespace batcher
