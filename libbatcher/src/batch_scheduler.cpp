@@ -46,9 +46,9 @@ batch_scheduler::admission batch_scheduler::admit(time_point now, const placemen
   now = forward(now);
   counters_->on_request();
   lane* to = nullptr;
-  lane* gives_way = nullptr;
+  auto loser = no_slot;
   auto refused = check(where);
-  if (refused == errc::none && leader == no_slot) refused = find_room(where, to, gives_way);
+  if (refused == errc::none && leader == no_slot) refused = find_room(where, to, loser);
   if (refused == errc::none && leader != no_slot && following_items_ >= opts_.max_queue_items)
     refused = errc::queue_full;
   if (refused != errc::none) {
@@ -72,7 +72,7 @@ batch_scheduler::admission batch_scheduler::admit(time_point now, const placemen
                         [this](auto at, auto name) { return is_item_deadline(at, name); });
   }
   if (leader == no_slot) counters_->on_admitted();
-  if (gives_way) drop_oldest(now, *gives_way);
+  if (loser != no_slot) drop(now, loser);
   return {errc::none, slot, id};
 }
 
@@ -90,9 +90,9 @@ errc batch_scheduler::check(const placement& where) const noexcept {
   return where.cost > trigger_cost(opts_) ? errc::too_costly : errc::none;
 }
 
-// Which lane the item joins, and which one loses its oldest for it. The latter happens only once the
-// item is in, so that a lane that is due and full neither vanishes nor loses its turn.
-errc batch_scheduler::find_room(const placement& where, lane*& to, lane*& gives_way) {
+// Which lane the item joins, and which item leaves for it. That happens only once the newcomer is
+// in, so that a lane that is due and full neither vanishes nor loses its turn.
+errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& loser) {
   bool drops = opts_.overload == overload::drop_oldest;
   bool has_credit = where.on_credit && credit_.held() > 0;
   bool is_full = queue_items() + credit_.held() >= opts_.max_queue_items && !has_credit;
@@ -101,19 +101,25 @@ errc batch_scheduler::find_room(const placement& where, lane*& to, lane*& gives_
   to = queue_.lane_of(where.key);
   if (!to) return errc::too_many_lanes;
   bool is_lane_full = opts_.max_lane_items != 0 && to->items() >= opts_.max_lane_items;
-  if (is_lane_full && !drops) return errc::queue_full;
-  // A full lane that gives way makes room in the queue, too.
-  gives_way = is_lane_full ? to : longest;
+  bool is_tenant_full =
+    opts_.max_tenant_items != 0 && to->items_of(where.tenant) >= opts_.max_tenant_items;
+  if ((is_lane_full || is_tenant_full) && !drops) return errc::queue_full;
+  // The narrowest limit chooses; its item makes room in the wider ones, too.
+  if (is_tenant_full)
+    loser = to->oldest_of(where.tenant);
+  else if (is_lane_full)
+    loser = to->oldest();
+  else if (longest)
+    loser = longest->oldest();
   if (has_credit) static_cast<void>(credit_.use());
   return errc::none;
 }
 
-void batch_scheduler::drop_oldest(time_point now, lane& from) {
-  auto slot = from.oldest();
-  auto follower = table_[slot].next_follower;
-  queue_.remove(now, slot);
+void batch_scheduler::drop(time_point now, slot_number loser) {
+  auto follower = table_[loser].next_follower;
+  queue_.remove(now, loser);
   counters_->on_dequeued(1);
-  depart({.slot = slot, .outcome = errc::dropped});
+  depart({.slot = loser, .outcome = errc::dropped});
   for (; follower != no_slot; follower = table_[follower].next_follower)
     depart({.slot = follower, .outcome = errc::dropped});
 }

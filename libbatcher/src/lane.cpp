@@ -47,6 +47,7 @@ void lane::push(slot_number slot, std::string_view tenant_name) {
   payer.occupied |= static_cast<std::uint8_t>(1u << record.priority);
   table_->push_back(by_age_, &item_record::in_lane, slot);
   largest_cost_ = is_empty() ? price_of(record) : std::max(largest_cost_, record.cost);
+  ++payer.items;
   ++items_;
   cost_ += record.cost;
 }
@@ -99,6 +100,29 @@ time_point lane::filled_since(std::size_t items, std::size_t cost) const noexcep
   }
 }
 
+std::size_t lane::items_of(std::string_view tenant_name) const {
+  auto* t = find(tenant_name);
+  return t ? t->items : 0;
+}
+
+slot_number lane::oldest_of(std::string_view tenant_name) const {
+  auto oldest = no_slot;
+  auto* t = find(tenant_name);
+  for (unsigned left = t ? t->occupied : 0; left != 0; left &= left - 1) {
+    auto slot = t->lines[static_cast<std::size_t>(std::countr_zero(left))].front;
+    bool is_older = oldest == no_slot || (*table_)[slot].since < (*table_)[oldest].since;
+    if (is_older) oldest = slot;
+  }
+  return oldest;
+}
+
+const tenant* lane::find(std::string_view name) const {
+  if (!turns_.empty() && turns_.front().name == name) return &turns_.front();
+  if (turns_.size() <= 1) return nullptr;
+  auto it = by_name_.find(std::string{name});
+  return it == by_name_.end() ? nullptr : &*it->second;
+}
+
 lane::tenants::iterator lane::find_or_add(std::string_view name) {
   if (!turns_.empty() && turns_.front().name == name) return turns_.begin();
   if (turns_.size() == 1 && turns_.front().occupied == 0) {
@@ -136,6 +160,7 @@ void lane::unlink(slot_number slot) {
   table_->remove(line, &item_record::in_line, slot);
   if (line.is_empty()) payer.occupied &= static_cast<std::uint8_t>(~(1u << record.priority));
   table_->remove(by_age_, &item_record::in_lane, slot);
+  --payer.items;
   --items_;
   cost_ -= record.cost;
   record.tenant = nullptr;

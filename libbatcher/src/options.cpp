@@ -172,6 +172,7 @@ void check_queue(checker& check, const options& opts) {
   bound<std::size_t> queue{opts.max_queue_items, "max_queue_items"};
   check.in_range("max_lane_items", opts.max_lane_items, batch,
                  queue.value < batch.value ? batch : queue, zero::is_good);
+  check.in_range("max_tenant_items", opts.max_tenant_items, {1}, queue, zero::is_good);
   check.at_least("max_lanes", opts.max_lanes, {1});
   check.enumerator("overload", opts.overload, {"refuse_newest", "drop_oldest", "wait_for_credit"});
   check.in_range("credit_lease", opts.credit_lease, {least_pause}, {hour});

@@ -412,6 +412,25 @@ TEST_CASE("max_lane_items keeps one key from filling the queue") {
   CHECK(r.refusal(start, {.key = "b"}) == errc::none);
 }
 
+TEST_CASE("max_tenant_items keeps one tenant from filling its lane") {
+  rig r{{.max_batch_items = 2, .max_queue_items = 10, .max_tenant_items = 2}};
+  r.admit(start, range(0, 2), {.tenant = "noisy"});
+  CHECK(r.refusal(start, {.tenant = "noisy"}) == errc::queue_full);
+  CHECK(r.refusal(start, {.tenant = "polite"}) == errc::none);
+  CHECK(r.refusal(start, {.key = "other", .tenant = "noisy"}) == errc::none);
+}
+
+TEST_CASE("with drop_oldest a full tenant gives way itself") {
+  rig r{{.max_batch_items = 2,
+         .max_queue_items = 10,
+         .max_tenant_items = 2,
+         .overload = overload::drop_oldest}};
+  r.admit(start, range(0, 2), {.tenant = "polite"});
+  r.admit(start, range(2, 4), {.tenant = "noisy"});
+  r.admit(start, 4, {.tenant = "noisy"});
+  CHECK(r.left() == all(errc::dropped, {2}));
+}
+
 TEST_CASE("max_lane_batches leaves workers for the other keys") {
   rig r{{.max_batch_items = 1, .max_lane_batches = 2, .worker_credit = 1}};
   r.with_workers(4).admit(start, range(0, 4), {.key = "slow"});

@@ -30,7 +30,14 @@ bool core_model::is_lane_full(std::size_t key) const {
   return opts.max_lane_items != 0 && lanes[key].queued.size() >= opts.max_lane_items;
 }
 
-errc core_model::why_refused(const entry& e, const placement& where, std::size_t key) const {
+bool core_model::is_tenant_full(std::size_t key, std::size_t tenant) const {
+  auto is_own = [&](std::size_t which) { return all_places[which].tenant == tenant; };
+  auto own = std::count_if(lanes[key].queued.begin(), lanes[key].queued.end(), is_own);
+  return opts.max_tenant_items != 0 && static_cast<std::size_t>(own) >= opts.max_tenant_items;
+}
+
+errc core_model::why_refused(const entry& e, const placement& where, std::size_t key,
+                             std::size_t tenant) const {
   if (e.is_gone) return errc::cancelled;
   if (auto why = refusal(); why != errc::none) return why;
   if (where.priority > 7) return errc::invalid_request;
@@ -41,15 +48,26 @@ errc core_model::why_refused(const entry& e, const placement& where, std::size_t
   bool drops = opts.overload == overload::drop_oldest;
   if (is_full(where.on_credit) && !(drops && queued_items() > 0)) return errc::queue_full;
   if (!has_lane(key) && lanes_in_use() >= opts.max_lanes) return errc::too_many_lanes;
-  return is_lane_full(key) && !drops ? errc::queue_full : errc::none;
+  bool is_part_full = is_lane_full(key) || is_tenant_full(key, tenant);
+  return is_part_full && !drops ? errc::queue_full : errc::none;
 }
 
 std::optional<std::size_t> core_model::loser(const placement& where, std::size_t key,
+                                             std::size_t tenant,
                                              std::optional<number> dropped) const {
-  expect(dropped.has_value() == (is_lane_full(key) || is_full(where.on_credit)));
+  bool is_part_full = is_lane_full(key) || is_tenant_full(key, tenant);
+  expect(dropped.has_value() == (is_part_full || is_full(where.on_credit)));
   if (!dropped) return std::nullopt;
   auto which = items[*dropped].place;
   auto& from = lanes[all_places[which].key].queued;
+  if (is_tenant_full(key, tenant)) {
+    auto is_own = [&](std::size_t other) { return all_places[other].tenant == tenant; };
+    expect(all_places[which].key == key);
+    // Of items of different priorities that came at once any may be taken for the oldest.
+    auto oldest = *std::find_if(from.begin(), from.end(), is_own);
+    expect(is_own(which) && all_places[which].since == all_places[oldest].since);
+    return which;
+  }
   expect(!from.empty() && from.front() == which);
   if (is_lane_full(key))
     expect(all_places[which].key == key);

@@ -112,9 +112,11 @@ struct core_model {
   std::optional<std::size_t> twin(std::size_t content, std::size_t key) const;
   bool is_full(bool on_credit) const;
   bool is_lane_full(std::size_t key) const;
-  errc why_refused(const entry& e, const placement& where, std::size_t key) const;
-  // Who gives way to a request is the oldest of its lane or of one of the longest lanes.
-  std::optional<std::size_t> loser(const placement& where, std::size_t key,
+  bool is_tenant_full(std::size_t key, std::size_t tenant) const;
+  errc why_refused(const entry& e, const placement& where, std::size_t key,
+                   std::size_t tenant) const;
+  // Who gives way to a request is the oldest of its tenant, its lane or one of the longest lanes.
+  std::optional<std::size_t> loser(const placement& where, std::size_t key, std::size_t tenant,
                                    std::optional<number> dropped) const;
   void admit(number who, const placement& where, std::size_t key, std::size_t tenant);
 

@@ -240,3 +240,25 @@ TEST_CASE("a lane tells since when it has been full, by items or by cost") {
   CHECK(f.queue.filled_since(unlimited, 8) == start + 3ms);
   CHECK(f.queue.filled_since(2, 8) == start + 1ms);
 }
+
+TEST_CASE("a tenant's items are counted, and its oldest found, over its priorities") {
+  fixture f;
+  CHECK(f.queue.items_of("a") == 0);
+  CHECK(f.queue.oldest_of("a") == no_slot);
+  auto first = f.push(start, 3, "a");
+  f.push(start + 1ms, 0, "b");
+  auto second = f.push(start + 2ms, 0, "a");
+  CHECK(f.queue.items_of("a") == 2);
+  CHECK(f.queue.items_of("b") == 1);
+  CHECK(f.queue.oldest_of("a") == first);
+  f.queue.remove(first);
+  CHECK(f.queue.oldest_of("a") == second);
+  CHECK(f.queue.items_of("a") == 1);
+}
+
+TEST_CASE("costs beyond what a credit can hold still get their turn") {
+  fixture f{{.priority_head_start = 0ns, .tenant_weights = {{"a", 2}, {"b", 2}}}};
+  constexpr auto huge = std::size_t{1} << 63;
+  slots pushed{f.push(start, 0, "a", huge), f.push(start, 0, "b", huge)};
+  CHECK(f.pop_all() == pushed);
+}

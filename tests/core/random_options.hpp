@@ -102,6 +102,7 @@ inline void draw_queue(dice& d, options& opts) {
   if (d.one_in(3))
     opts.max_lane_items =
       opts.max_batch_items + d.below(opts.max_queue_items - opts.max_batch_items + 1);
+  if (d.one_in(4)) opts.max_tenant_items = 1 + d.below(opts.max_queue_items);
   opts.max_lanes = d.one_of<std::size_t>({1, 3, 1'024, 1'024});
   opts.max_lane_batches = d.one_of<std::size_t>({0, 0, 1, 2});
   opts.overload =

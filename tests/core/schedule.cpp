@@ -86,7 +86,7 @@ void schedule::admit(dice& d) {
     if (d.one_in(60)) where.timeout = d.one_of<duration>({-1ns, duration::max()});
     test_item item{std::make_unique<number>(who), &e};
     ++model_.requests;
-    auto expected = model_.why_refused(e, where, key);
+    auto expected = model_.why_refused(e, where, key, tenant);
     auto [refused, id] = core_->admit(clock(), std::move(item), where);
     expect(refused == expected);
     expect((item.who != nullptr) == (refused != errc::none));
@@ -98,7 +98,7 @@ void schedule::admit(dice& d) {
       auto& gone = core_->departures();
       auto dropped = gone.empty() ? std::nullopt : std::optional{*gone.front().item.who};
       std::optional<std::size_t> loser;
-      if (!model_.twin(e.content, key)) loser = model_.loser(where, key, dropped);
+      if (!model_.twin(e.content, key)) loser = model_.loser(where, key, tenant, dropped);
       model_.admit(who, where, key, tenant);
       if (loser) model_.empty(*loser, errc::dropped);
     }

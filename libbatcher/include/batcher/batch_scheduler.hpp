@@ -150,8 +150,8 @@ private:
 
   // admission
   [[nodiscard]] errc check(const placement& where) const noexcept;
-  [[nodiscard]] errc find_room(const placement& where, lane*& to, lane*& gives_way);
-  void drop_oldest(time_point now, lane& from);
+  [[nodiscard]] errc find_room(const placement& where, lane*& to, slot_number& loser);
+  void drop(time_point now, slot_number loser);
   void follow(slot_number leader, slot_number slot, bool on_credit);
 
   // departure

@@ -246,8 +246,8 @@ public:
 
   // -- queries ------------------------------------------------------------------------------------
 
-  /// Returns when to call `expire`, `next_start`, `next_grant` and `next_batch` again if nothing else
-  /// happens before.
+  /// Returns when to call `next_start`, `expire`, `next_batch` and `next_grant` again, in this order,
+  /// if nothing else happens before.
   [[nodiscard]] std::optional<time_point> next_deadline() { return rules_.next_deadline(); }
 
   /// Returns what a request would be refused with before the queue is looked at, `none` if nothing.

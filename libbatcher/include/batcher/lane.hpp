@@ -45,6 +45,8 @@ struct order_rules {
 struct tenant {
   std::string name;
   std::uint32_t weight = 1;
+  /// What is queued.
+  std::size_t items = 0;
   /// Credit left of its turn. Unit: cost.
   std::size_t deficit = 0;
   bool has_turn = false;
@@ -92,6 +94,12 @@ public:
   /// Returns the item that came first. Precondition: not empty.
   [[nodiscard]] slot_number oldest() const noexcept { return by_age_.front; }
 
+  /// Returns how many items of a tenant are queued.
+  [[nodiscard]] std::size_t items_of(std::string_view tenant_name) const;
+
+  /// Returns the item of a tenant that came first, `no_slot` if there is none.
+  [[nodiscard]] slot_number oldest_of(std::string_view tenant_name) const;
+
   /// Returns since when there have been `items` items or a cost of `cost`, whichever came first, in
   /// the order of arrival. Precondition: there are. O(items).
   [[nodiscard]] time_point filled_since(std::size_t items, std::size_t cost) const noexcept;
@@ -123,6 +131,7 @@ public:
 private:
   using tenants = std::list<tenant>;
 
+  [[nodiscard]] const tenant* find(std::string_view name) const;
   tenants::iterator find_or_add(std::string_view name);
   [[nodiscard]] slot_number front_of(const tenant& t) const;
   void unlink(slot_number slot);

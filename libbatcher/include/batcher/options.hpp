@@ -43,8 +43,8 @@ enum class size_rounding : std::uint8_t {
 enum class overload : std::uint8_t {
   /// It is refused with `errc::queue_full`.
   refuse_newest,
-  /// It takes the place of the oldest request of the lane that is full or, if the whole queue is,
-  /// of the longest lane; that one is answered with `errc::dropped`.
+  /// It takes the place of the oldest request of its tenant or its lane, whichever is full, or of
+  /// the longest lane if the whole queue is; that one is answered with `errc::dropped`.
   drop_oldest,
   /// It is refused as well, unless it comes on credit: clients ask for credit first, which is
   /// granted in the order of asking, as soon as there is room, and holds that room for
@@ -123,6 +123,10 @@ struct options {
   /// The same for each lane, so that one key cannot fill the queue. Unit: items. Range:
   /// `max_batch_items` to `max_queue_items`. 0: no limit of its own.
   std::size_t max_lane_items = 0;
+
+  /// The same for each tenant of a lane, so that one tenant cannot fill it. Unit: items. Range: up to
+  /// `max_queue_items`. 0: no limit of its own.
+  std::size_t max_tenant_items = 0;
 
   /// Most lanes (different keys) at once; idle ones are dropped by themselves. A request with one
   /// more key is refused with `errc::too_many_lanes`. Range: 1 and up; 0 is refused.
