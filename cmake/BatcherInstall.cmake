@@ -7,6 +7,15 @@ include(CMakePackageConfigHelpers)
 
 set(batcher_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/batcher")
 
+# Headers and library of the actors hold for the CAF that they were built with.
+if(BATCHER_BUILD_ACTORS)
+  set(batcher_caf_version "${CAF_VERSION}")
+  set(batcher_caf_root "${CAF_ROOT}")
+  if(NOT batcher_caf_root)
+    set(batcher_caf_root "$ENV{CAF_ROOT}")
+  endif()
+endif()
+
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/batcher-config.cmake.in"
   "${PROJECT_BINARY_DIR}/batcher-config.cmake"

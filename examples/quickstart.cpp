@@ -26,7 +26,7 @@ int main() {
   // A batcher answers the same message as the plain actor that it replaces.
   for (double x = 0; x < 10; ++x)
     system.spawn([=](caf::event_based_actor* self) {
-      self->request(squares, caf::infinite, x).then([=](double y) {
+      batcher::actors::request(self, squares, x).then([=](double y) {
         std::cout << x << ' ' << y << '\n';
       });
     });

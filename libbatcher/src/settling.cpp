@@ -101,8 +101,8 @@ errc batch_scheduler::why_unwanted(time_point now, slot_number slot) const {
   return is_abandoned_ && is_abandoned_(slot) ? errc::cancelled : errc::none;
 }
 
-// Lets an item that stands in no list leave if nobody wants it any more. Returns it, or the first of
-// those that share its place and are wanted, which gets it.
+// Lets an item that stands in no list leave if nobody wants it any more. Returns it, or the first
+// of those that share its place and are wanted, which gets it.
 slot_number batch_scheduler::first_wanted(time_point now, slot_number slot) {
   while (slot != no_slot) {
     auto why = why_unwanted(now, slot);

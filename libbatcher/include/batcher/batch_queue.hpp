@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The lanes of a batcher: which there are, and whose turn it is. A lane is there while it has items
-// or batches. Due lanes take turns, a batch each, so that none holds up another; the others wait for
-// their windows. Knows nothing of workers.
+// or batches. Due lanes take turns, a batch each, so that none holds up another; the others wait
+// for their windows. Knows nothing of workers.
 //
-// Cost: O(1) for an item that changes nothing for its lane, O(log lanes) for one that opens or fills
-// a batch.
+// Cost: O(1) for an item that changes nothing for its lane, O(log lanes) for one that opens or
+// fills a batch.
 
 #pragma once
 
@@ -57,8 +57,8 @@ public:
   /// Returns why and since when a due lane's next batch leaves.
   [[nodiscard]] flush_decision decide(const lane& due, time_point now) const;
 
-  /// Removes the next item of a lane if its cost fits into `room`. The lane's standing is out of date
-  /// until `end_turn`.
+  /// Removes the next item of a lane if its cost fits into `room`. The lane's standing is out of
+  /// date until `end_turn`.
   [[nodiscard]] slot_number pop(lane& from, std::size_t room);
 
   /// Puts a lane that was due behind all others, once its batch was taken out.
@@ -73,8 +73,8 @@ public:
 
   // -- queries ------------------------------------------------------------------------------------
 
-  /// Returns when a lane becomes due: at once (the clock's smallest) if one is already. Empty: never
-  /// by itself. O(1).
+  /// Returns when a lane becomes due: at once (the clock's smallest) if one is already. Empty:
+  /// never by itself. O(1).
   [[nodiscard]] std::optional<time_point> next_due_at() const noexcept;
 
   /// Returns since when the oldest item waits. O(lanes).

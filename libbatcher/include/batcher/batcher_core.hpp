@@ -11,12 +11,12 @@
 // Invariants, after every call:
 //   1. requests = replied + queued + in flight + following; each item departs exactly once.
 //   2. No batch holds more than `max_batch_items` or `max_batch_cost`, or items of two keys.
-//   3. With credit free, not paused and the lane below `max_lane_batches`, no item waits longer than
-//      `max_delay`, provided the driver calls `next_batch` at `next_deadline`.
+//   3. With credit free, not paused and the lane below `max_lane_batches`, no item waits longer
+//      than `max_delay`, provided the driver calls `next_batch` at `next_deadline`.
 //   4. Within one lane, tenant and priority items leave the queue in the order of their arrival. A
 //      batch that runs again goes before all fresh ones, the oldest first.
-//   5. A lane takes turns with the other due ones, a tenant gets its share by weight, and a priority
-//      is overtaken within its bound (lane.hpp): none of them starves.
+//   5. A lane takes turns with the other due ones, a tenant gets its share by weight, and a
+//      priority is overtaken within its bound (lane.hpp): none of them starves.
 //   6. No worker holds more batches than its credit.
 //   7. No item is dispatched whose deadline has come or whose sender has ended.
 //
@@ -68,8 +68,8 @@ public:
     Item item;
     /// `none`: with the result at `position` of the batch that was completed just now.
     errc outcome = errc::none;
-    /// The batch that its worker still holds though nobody waits for its item at `position` any more
-    /// (tell the function), or 0.
+    /// The batch that its worker still holds though nobody waits for its item at `position` any
+    /// more (tell the function), or 0.
     batch_id batch = 0;
     std::uint32_t position = 0;
     /// Whether the departure after this one gets the same result, so that this gets a copy.
@@ -144,8 +144,8 @@ public:
     rules_.ask_credit(now, ticket, items);
   }
 
-  /// Hands out, once, what was granted; no items if new requests are refused. Call until empty, after
-  /// every other command and at `next_deadline`.
+  /// Hands out, once, what was granted; no items if new requests are refused. Call until empty,
+  /// after every other command and at `next_deadline`.
   [[nodiscard]] std::optional<credit_line::grant> next_grant(time_point now) {
     return rules_.next_grant(now);
   }
@@ -246,8 +246,8 @@ public:
 
   // -- queries ------------------------------------------------------------------------------------
 
-  /// Returns when to call `next_start`, `expire`, `next_batch` and `next_grant` again, in this order,
-  /// if nothing else happens before.
+  /// Returns when to call `next_start`, `expire`, `next_batch` and `next_grant` again, in this
+  /// order, if nothing else happens before.
   [[nodiscard]] std::optional<time_point> next_deadline() { return rules_.next_deadline(); }
 
   /// Returns what a request would be refused with before the queue is looked at, `none` if nothing.

@@ -28,8 +28,8 @@ public:
   /// Asks for room for `items` items, at least 1. The answer comes from `next_grant`.
   void ask(std::uint64_t ticket, std::size_t items) { waiting_.push_back({ticket, items}); }
 
-  /// Grants the one who waits longest what `room` allows, at least 1 item, and holds it until `end`.
-  /// `room` does not count what is held already. Call until empty.
+  /// Grants the one who waits longest what `room` allows, at least 1 item, and holds it until
+  /// `end`. `room` does not count what is held already. Call until empty.
   [[nodiscard]] std::optional<grant> next_grant(std::size_t room, time_point end) {
     if (waiting_.empty() || room == 0) return std::nullopt;
     auto given = waiting_.front();

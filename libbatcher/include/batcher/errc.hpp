@@ -23,8 +23,8 @@ enum class errc : std::uint8_t {
   draining = 2,
   /// The batcher was stopped before it had a result. Do not retry here; the request may have run.
   shut_down = 3,
-  /// No worker has been up for `max_outage`. Retry later, if at all; the text tells why the last one
-  /// went.
+  /// No worker has been up for `max_outage`. Retry later, if at all; the text tells why the last
+  /// one went.
   no_workers = 4,
   /// The worker that held the batch died. Retry only if repeating the request is safe.
   worker_lost = 5,
@@ -42,7 +42,8 @@ enum class errc : std::uint8_t {
   /// The request alone costs more than `max_batch_cost`. Send smaller ones, or give `split` and
   /// `join`.
   too_costly = 11,
-  /// Its key would be one lane more than `max_lanes`. Use fewer keys, or retry when others are idle.
+  /// Its key would be one lane more than `max_lanes`. Use fewer keys, or retry when others are
+  /// idle.
   too_many_lanes = 12,
   /// The batch function took longer than `batch_timeout`. Retry only if repeating is safe.
   batch_timeout = 13,

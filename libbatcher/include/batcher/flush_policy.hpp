@@ -59,8 +59,8 @@ struct flush_decision {
   return queued.items >= trigger_items(opts) || queued.cost >= trigger_cost(opts);
 }
 
-/// Decides about the next batch of a lane at `now`. `draining_since` is set while the batcher drains
-/// and waits for no window.
+/// Decides about the next batch of a lane at `now`. `draining_since` is set while the batcher
+/// drains and waits for no window.
 [[nodiscard]] flush_decision decide_flush(const lane_view& queued, const options& opts,
                                           std::optional<time_point> draining_since,
                                           time_point now) noexcept;

@@ -3,11 +3,11 @@
 // One lane: the queued items of one key, and which of them is next. Knows neither batches nor
 // limits.
 //
-// Order. Tenants take turns by deficit round robin over cost (Shreedhar and Varghese, SIGCOMM 1995):
-// with its turn a tenant is credited its weight times the quantum, the largest cost in the lane, and
-// serves while its credit lasts. So, between two tenants that both always have items queued, what
-// was served per unit of weight never differs by more than three quanta. Within a tenant, the item
-// with the least
+// Order. Tenants take turns by deficit round robin over cost (Shreedhar and Varghese, SIGCOMM
+// 1995): with its turn a tenant is credited its weight times the quantum, the largest cost in the
+// lane, and serves while its credit lasts. So, between two tenants that both always have items
+// queued, what was served per unit of weight never differs by more than three quanta. Within a
+// tenant, the item with the least
 //
 //     since - priority * head_start
 //
@@ -15,8 +15,8 @@
 // priority n higher that come less than n * head_start after it: low priorities wait longer, but at
 // most 7 * head_start longer than until everything that came before that instant is served.
 //
-// Trace (head_start 100 ms): a(priority 0) at 0 ms, b(1) at 50, c(1) at 120. Next is b (-50), then a
-// (0), then c (20).
+// Trace (head_start 100 ms): a(priority 0) at 0 ms, b(1) at 50, c(1) at 120. Next is b (-50), then
+// a (0), then c (20).
 
 #pragma once
 
@@ -77,8 +77,8 @@ public:
   /// Removes an item without charging anybody. Precondition: it is queued here.
   void remove(slot_number slot);
 
-  /// Puts `slot`, which is not queued and whose record has cost and since of the place, in the place
-  /// of `old`. The priority stays that of the place.
+  /// Puts `slot`, which is not queued and whose record has cost and since of the place, in the
+  /// place of `old`. The priority stays that of the place.
   void replace(slot_number old, slot_number slot);
 
   /// Takes the weights anew from the rules, which have changed.

@@ -18,9 +18,9 @@ namespace batcher {
 
 /// One run of a batch, told when it ends. The parts of an item's latency are
 ///
-///     fill wait     = max(ready_at - arrival, 0)                       waiting for the batch to close
-///     capacity wait = max(dispatched_at - max(arrival, ready_at), 0)   waiting for a free worker
-///     execute       = executed                                         inside the batch function
+///     fill wait     = max(ready_at - arrival, 0)                      for the batch to close
+///     capacity wait = max(dispatched_at - max(arrival, ready_at), 0)  for a free worker
+///     execute       = executed                                        inside the batch function
 ///     request       = finished_at - arrival
 ///
 /// and what `request` has left over is the way to the worker and back, and for items that ran more

@@ -124,8 +124,8 @@ struct options {
   /// `max_batch_items` to `max_queue_items`. 0: no limit of its own.
   std::size_t max_lane_items = 0;
 
-  /// The same for each tenant of a lane, so that one tenant cannot fill it. Unit: items. Range: up to
-  /// `max_queue_items`. 0: no limit of its own.
+  /// The same for each tenant of a lane, so that one tenant cannot fill it. Unit: items. Range: up
+  /// to `max_queue_items`. 0: no limit of its own.
   std::size_t max_tenant_items = 0;
 
   /// Most lanes (different keys) at once; idle ones are dropped by themselves. A request with one

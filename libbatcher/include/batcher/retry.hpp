@@ -16,8 +16,8 @@ namespace retry {
 /// A batch runs at most once; its items are answered with what went wrong.
 struct never {};
 
-/// A batch may run again, since repeating it is safe. Another worker gets it where there is one. Its
-/// items keep their place in time and their deadlines.
+/// A batch may run again, since repeating it is safe. Another worker gets it where there is one.
+/// Its items keep their place in time and their deadlines.
 struct idempotent {
   /// Runs of the same batch, the first included. Unit: runs. Range: 1 to 100.
   std::size_t max_attempts = 3;
@@ -45,7 +45,8 @@ enum class retry_step : std::uint8_t {
   halve,
 };
 
-/// Returns the step for a batch of `items` that has failed in its run number `attempts` (1, 2, ...).
+/// Returns the step for a batch of `items` that has failed in its run number `attempts` (1, 2,
+/// ...).
 [[nodiscard]] retry_step next_step(const retry_policy& policy, std::size_t items,
                                    std::size_t attempts) noexcept;
 

@@ -66,8 +66,8 @@ struct supervision {
 /// from the clock's epoch and never lies before it.
 class worker_table {
 public:
-  /// Makes an empty table. `seed` is that of the jitter: the same seed draws the same waits, so give
-  /// every batcher its own, or their restarts keep step.
+  /// Makes an empty table. `seed` is that of the jitter: the same seed draws the same waits, so
+  /// give every batcher its own, or their restarts keep step.
   explicit worker_table(supervision rules, std::uint64_t seed = 0);
 
   // -- life ---------------------------------------------------------------------------------------
@@ -77,8 +77,8 @@ public:
   void add(worker_id id);
 
   /// Hands out, once, a worker whose start or restart is due, the longest due first; it is starting
-  /// from then on, and `up` or `down` is to tell how that went. Also ends the waits that are over of
-  /// workers put aside. Call until empty, whenever `next_deadline` has come.
+  /// from then on, and `up` or `down` is to tell how that went. Also ends the waits that are over
+  /// of workers put aside. Call until empty, whenever `next_deadline` has come.
   [[nodiscard]] std::optional<worker_id> next_start(time_point now);
 
   /// A starting worker is ready, or an unknown one came by itself: it may hold `credit` batches at
@@ -86,10 +86,10 @@ public:
   /// `credit` is at least 1.
   void up(worker_id id, std::size_t credit);
 
-  /// The worker died or could not be started. One that was added backs off and becomes due again; it
-  /// leaves for good if `restart_delay` is 0 or if it came by itself. What it held is the caller's
-  /// to settle: here it is forgotten, so its batches must not be released after the worker is up
-  /// again. Ignored for unknown workers and those that are dead already.
+  /// The worker died or could not be started. One that was added backs off and becomes due again;
+  /// it leaves for good if `restart_delay` is 0 or if it came by itself. What it held is the
+  /// caller's to settle: here it is forgotten, so its batches must not be released after the worker
+  /// is up again. Ignored for unknown workers and those that are dead already.
   void down(time_point now, worker_id id);
 
   /// The worker gets no more batches, and leaves for good when it holds none: `take_retired` then
@@ -109,12 +109,13 @@ public:
   // -- batches ------------------------------------------------------------------------------------
 
   /// Takes one credit of the worker that holds the fewest batches, the last to have become so among
-  /// equals (its caches are the warmest); `avoid` only if nobody else has credit. Empty: nobody has.
+  /// equals (its caches are the warmest); `avoid` only if nobody else has credit. Empty: nobody
+  /// has.
   [[nodiscard]] std::optional<worker_id> assign(time_point now,
                                                 std::optional<worker_id> avoid = {});
 
-  /// Gives back the credit of one batch. Precondition: if the worker is up, it holds one. Ignored for
-  /// unknown and dead workers. Order with `succeeded` and `failed` does not matter.
+  /// Gives back the credit of one batch. Precondition: if the worker is up, it holds one. Ignored
+  /// for unknown and dead workers. Order with `succeeded` and `failed` does not matter.
   void release(worker_id id);
 
   /// A batch of the worker went well: its failures in a row are over, for the breaker and for the
@@ -123,9 +124,9 @@ public:
   void succeeded(worker_id id);
 
   /// A batch of the worker failed. With `breaker_failures` in a row, or one on probation, it is put
-  /// aside unless no other worker serves: it keeps what it holds and gets nothing new until its wait
-  /// is over and it holds nothing; then it has a credit of one. Ignored for unknown and dead workers,
-  /// and for those aside already (the batch was an older one).
+  /// aside unless no other worker serves: it keeps what it holds and gets nothing new until its
+  /// wait is over and it holds nothing; then it has a credit of one. Ignored for unknown and dead
+  /// workers, and for those aside already (the batch was an older one).
   void failed(time_point now, worker_id id);
 
   /// Returns whether `assign` would find a worker. O(1).
@@ -135,13 +136,13 @@ public:
 
   /// Returns the earliest instant at which a start becomes due or a worker that is aside may be
   /// tried; the clock's epoch for at once. While workers are not `wanted`, only first starts and
-  /// first restarts count: one that dies again and again must not keep an idle batcher busy for ever.
-  /// Once `next_start` came back empty it is later than the `now` of that call, until something else
-  /// happens. Empty: nothing waits. O(1), O(workers) while not wanted.
+  /// first restarts count: one that dies again and again must not keep an idle batcher busy for
+  /// ever. Once `next_start` came back empty it is later than the `now` of that call, until
+  /// something else happens. Empty: nothing waits. O(1), O(workers) while not wanted.
   [[nodiscard]] std::optional<time_point> next_deadline(bool wanted = true) const noexcept;
 
-  /// Returns whether any worker is up or starting: false when all are dead, or not yet handed out by
-  /// `next_start`.
+  /// Returns whether any worker is up or starting: false when all are dead, or not yet handed out
+  /// by `next_start`.
   [[nodiscard]] bool is_serviceable() const noexcept { return entries_.size() > starts_.size(); }
 
   /// Returns whether any worker is up, be it aside.

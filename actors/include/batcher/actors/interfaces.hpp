@@ -14,6 +14,11 @@
 
 namespace batcher::actors {
 
+/// `request(self, handle, message)` without a timeout, the same for every CAF; `.then(...)` and
+/// `.receive(...)` follow as usual. CAF's own spelling works as well, but 1.x has deprecated that of
+/// 0.17. For a timeout give the request one (`submit`): CAF's costs a timer each.
+using compat::request;
+
 /// The plain actor that a batcher replaces: whoever holds this need not know that there is a
 /// batcher.
 template <class Request, class Response>

@@ -3,9 +3,9 @@
 // Requests with more than the request: wishes of the sender, or many at once. The plain `Request`
 // stays the usual way in.
 //
-//     self->request(batcher, caf::infinite, message_of(submit<double>{.request = 3, .priority = 2}))
+//     request(self, batcher, message_of(submit<double>{.request = 3, .priority = 2}))
 //       .then([](double y) { ... });
-//     self->request(batcher, caf::infinite, message_of(bulk<double>{.requests = {1, 2, 3}}))
+//     request(self, batcher, message_of(bulk<double>{.requests = {1, 2, 3}}))
 //       .then([](bulk_reply_message& reply) {
 //         for (auto& y : results_of<double>(reply)) ...   // caf::expected<double>, in order
 //       });
