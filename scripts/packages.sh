@@ -12,7 +12,7 @@ library_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev)
 model_packages=(libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev
   libcli11-dev nlohmann-json3-dev)
 # shellcheck disable=SC2034
-check_packages=(catch2 librapidcheck-dev python3 clang-format-14)
+check_packages=(catch2 librapidcheck-dev libcli11-dev python3 clang-format-14)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

@@ -75,6 +75,12 @@ void refusals::set(errc code, const std::string& text) { set(code, caf::make_err
 
 caf::error batcher_has_ended() { return caf::make_error(errc::shut_down, "the batcher has ended"); }
 
+std::string text_of(const caf::error& why) {
+  const auto& context = why.context();
+  if (context.empty() || !context.match_element<std::string>(0)) return {};
+  return context.get_as<std::string>(0);
+}
+
 std::optional<overload_hint> hint_of(const caf::error& why) {
   if (why != caf::make_error(errc::queue_full)) return std::nullopt;
   const auto& context = why.context();

@@ -4,7 +4,7 @@
 
 #include "model_server/answer_queue.hpp"
 
-#include <batcher/actors/messages.hpp>
+#include <batcher/actors/requests.hpp>
 
 #include <cmath>
 #include <string>
@@ -17,16 +17,16 @@ namespace {
 using batcher::errc;
 
 restinio::http_status_line_t status_of(const caf::error& why) {
-  for (auto code : {errc::queue_full, errc::draining, errc::shut_down})
-    if (why == code) return restinio::status_service_unavailable();
+  auto is_any_of = [&](auto... codes) { return ((why == caf::make_error(codes)) || ...); };
+  if (is_any_of(errc::queue_full, errc::draining, errc::shut_down, errc::no_workers))
+    return restinio::status_service_unavailable();
   return restinio::status_internal_server_error();
 }
 
-// The batcher and its workers explain every error in a sentence.
-std::string text_of(const caf::error& why) {
-  const auto& context = why.context();
-  if (context.match_elements<std::string>()) return context.get_as<std::string>(0);
-  return "the model could not be asked";
+// The batcher explains every error in a sentence, the model mostly.
+std::string sentence_of(const caf::error& why) {
+  auto text = batcher::actors::text_of(why);
+  return text.empty() ? "the model could not be asked" : text;
 }
 
 } // namespace
@@ -54,7 +54,7 @@ void answer_queue::send_all() {
 void answer_queue::send(answer& one) {
   auto& [request, then, result] = one;
   if (!result)
-    reply_error(*request, then, status_of(result.error()), text_of(result.error()));
+    reply_error(*request, then, status_of(result.error()), sentence_of(result.error()));
   else if (!std::isfinite(*result))
     reply_error(*request, then, restinio::status_internal_server_error(),
                 "the model gave no finite number");

@@ -108,9 +108,9 @@ errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& 
   if (is_tenant_full)
     loser = to->oldest_of(where.tenant);
   else if (is_lane_full)
-    loser = to->oldest();
+    loser = to->first_to_drop();
   else if (longest)
-    loser = longest->oldest();
+    loser = longest->first_to_drop();
   if (has_credit) static_cast<void>(credit_.use());
   return errc::none;
 }
@@ -210,7 +210,10 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
       break;
     }
     auto cost = table_[slot].cost;
-    slot = first_wanted(now, slot);
+    // One that would not be answered in time takes nobody else's place. Without this an overload in
+    // which everybody has a deadline ends with all workers busy for nobody.
+    bool are_others_enough = due.items() >= limit - f.slots.size();
+    slot = first_wanted(are_others_enough ? later(now, turnaround_.most()) : now, slot);
     if (slot == no_slot) {
       counters_->on_dequeued(1);
       continue;
@@ -440,6 +443,7 @@ batcher_stats batch_scheduler::stats(time_point now) {
   if (auto oldest = queue_.oldest()) out.oldest_age = now - *oldest;
   for (auto& [id, again] : retries_) out.oldest_age = std::max(out.oldest_age, now - again.oldest);
   out.retry_after = retry_after(now);
+  out.turnaround = turnaround_.most();
   out.following_items = following_items_;
   out.in_flight_batches = flights_.size();
   out.is_paused = is_paused_;

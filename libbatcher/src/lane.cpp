@@ -106,14 +106,26 @@ std::size_t lane::items_of(std::string_view tenant_name) const {
 }
 
 slot_number lane::oldest_of(std::string_view tenant_name) const {
-  auto oldest = no_slot;
   auto* t = find(tenant_name);
-  for (unsigned left = t ? t->occupied : 0; left != 0; left &= left - 1) {
-    auto slot = t->lines[static_cast<std::size_t>(std::countr_zero(left))].front;
+  return t ? oldest_of(*t) : no_slot;
+}
+
+slot_number lane::oldest_of(const tenant& t) const {
+  auto oldest = no_slot;
+  for (unsigned left = t.occupied; left != 0; left &= left - 1) {
+    auto slot = t.lines[static_cast<std::size_t>(std::countr_zero(left))].front;
     bool is_older = oldest == no_slot || (*table_)[slot].since < (*table_)[oldest].since;
     if (is_older) oldest = slot;
   }
   return oldest;
+}
+
+slot_number lane::first_to_drop() const {
+  if (turns_.size() == 1) return oldest();
+  auto is_lighter = [](const tenant& x, const tenant& y) {
+    return x.items * y.weight < y.items * x.weight;
+  };
+  return oldest_of(*std::max_element(turns_.begin(), turns_.end(), is_lighter));
 }
 
 const tenant* lane::find(std::string_view name) const {

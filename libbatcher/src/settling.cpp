@@ -96,16 +96,17 @@ slot_number batch_scheduler::promote_follower(slot_number leader) {
   return slot;
 }
 
-errc batch_scheduler::why_unwanted(time_point now, slot_number slot) const {
-  if (table_[slot].deadline <= now) return errc::expired;
+errc batch_scheduler::why_unwanted(time_point horizon, slot_number slot) const {
+  if (table_[slot].deadline <= horizon) return errc::expired;
   return is_abandoned_ && is_abandoned_(slot) ? errc::cancelled : errc::none;
 }
 
-// Lets an item that stands in no list leave if nobody wants it any more. Returns it, or the first
+// Lets an item that stands in no list leave if nobody wants it any more, or its deadline does not lie
+// behind the horizon. Returns it, or the first
 // of those that share its place and are wanted, which gets it.
-slot_number batch_scheduler::first_wanted(time_point now, slot_number slot) {
+slot_number batch_scheduler::first_wanted(time_point horizon, slot_number slot) {
   while (slot != no_slot) {
-    auto why = why_unwanted(now, slot);
+    auto why = why_unwanted(horizon, slot);
     if (why == errc::none) break;
     auto heir = promote_follower(slot);
     depart({.slot = slot, .outcome = why, .heir = heir});
@@ -126,6 +127,7 @@ bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& 
     return true;
   }
   workers_.succeeded(f->worker);
+  turnaround_.add(now - f->dispatched_at);
   deliver(*f, report);
   observe(now, *f, errc::none, report.failed.size(), report.executed);
   end_flight(now, *f->lane);

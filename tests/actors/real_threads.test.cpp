@@ -9,7 +9,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
+#include <future>
 #include <latch>
+#include <stdexcept>
 #include <thread>
 
 using namespace batcher;
@@ -177,4 +180,103 @@ TEST_CASE_METHOD(real_fixture, "many threads ask at once and everybody gets the 
     });
   for (auto& t : threads) t.join();
   CHECK(right == 4 * per_thread);
+}
+
+// -- promises -------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(real_fixture, "a promise may be answered from any thread") {
+  std::vector<std::thread> threads;
+  std::latch all_begun{workers};
+  std::vector<std::future<caf::expected<int>>> answers;
+  {
+    auto b = actors::spawn_batcher<int, int>(
+      system, {.max_batch_items = 1, .worker_credit = workers}, [&, this] {
+        return [&, this](batch xs, actors::batch_promise<int> answer) {
+          threads.emplace_back([this, xs, answer = std::move(answer)]() mutable {
+            all_inside.arrive_and_wait();
+            if (xs[0] == 0)
+              answer.fail(caf::make_error(errc::too_costly));
+            else if (xs[0] == 1)
+              answer.deliver(doubled(xs));
+          });
+          all_begun.count_down();
+        };
+      });
+    for (int i = 0; i < static_cast<int>(workers); ++i) answers.push_back(actors::ask(b, i));
+    all_begun.wait();
+    for (auto& answer : answers) answer.wait();
+  }
+  for (auto& t : threads) t.join();
+  CHECK(answers[0].get().error() == caf::make_error(errc::too_costly));
+  CHECK(answers[1].get() == 2);
+  CHECK(answers[2].get().error() == caf::make_error(errc::batch_failed)); // dropped
+}
+
+// -- control --------------------------------------------------------------------------------------
+
+TEST_CASE_METHOD(real_fixture, "a batcher is held up, changed and asked from outside") {
+  auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 2, .max_delay = 1h},
+                                           [] { return &real_fixture::doubled; });
+  actors::pause(b);
+  CHECK(actors::stats(b).is_paused);
+  auto answer = actors::ask(b, 21);
+  CHECK_THROWS_AS(actors::reconfigure(b, {.max_batch_items = 0}), actors::invalid_options);
+  actors::reconfigure(b, {.max_batch_items = 1});
+  CHECK(answer.wait_for(0s) != std::future_status::ready);
+  actors::resume(b);
+  CHECK(answer.get() == 42);
+  actors::stop(b);
+  CHECK(actors::stats(b).is_closed);
+  CHECK(actors::stats(b).counters.requests == 1);
+}
+
+TEST_CASE("new workers run as the new options say") {
+  std::array<std::thread::id, 2> made_in;
+  std::thread::id batcher_in;
+  std::latch made{2};
+  actors::system_config<> config;
+  actors::compat::set_threads(config, 1);
+  caf::actor_system system{config};
+  auto b = actors::spawn_batcher<int, int>(
+    system, {.when_idle = when_idle::immediate, .worker_execution = worker_execution::cooperative},
+    [&](std::size_t number) {
+      made_in.at(number) = std::this_thread::get_id();
+      made.count_down();
+      return &real_fixture::doubled;
+    },
+    {.cost = [&](const int&) {
+      batcher_in = std::this_thread::get_id();
+      return std::size_t{1};
+    }});
+  CHECK(actors::ask(b, 1).get() == 2);
+  actors::reconfigure(b, {.workers = 2, .worker_execution = worker_execution::detached});
+  made.wait();
+  CHECK(made_in[0] == batcher_in);
+  CHECK(made_in[1] != batcher_in);
+}
+
+// -- the end --------------------------------------------------------------------------------------
+
+TEST_CASE("a system ends although a batcher without handles has workers that die at every start") {
+  std::promise<caf::error> end;
+  auto ended = end.get_future();
+  std::thread life{[&end] {
+    caf::error why;
+    {
+      actors::system_config<> config;
+      caf::actor_system system{config};
+      auto b = actors::spawn_batcher<int, int>(
+        system, {.restart_delay = 1ms, .max_restart_delay = 5ms, .max_outage = 20ms},
+        []() -> std::vector<int> (*)(batch) { throw std::runtime_error{"no such model file"}; });
+      why = actors::ask(b, 1).get().error();
+    }
+    end.set_value(std::move(why));
+  }};
+  bool is_in_time = ended.wait_for(30s) == std::future_status::ready;
+  if (is_in_time)
+    life.join();
+  else
+    life.detach();
+  REQUIRE(is_in_time);
+  CHECK(ended.get() == caf::make_error(errc::no_workers));
 }

@@ -431,6 +431,18 @@ TEST_CASE("with drop_oldest a full tenant gives way itself") {
   CHECK(r.left() == all(errc::dropped, {2}));
 }
 
+TEST_CASE("with drop_oldest the tenant that holds most by its weight gives way") {
+  rig r{{.max_batch_items = 4,
+         .max_queue_items = 6,
+         .overload = overload::drop_oldest,
+         .tenant_weights = {{"heavy", 3}}}};
+  r.admit(start, 0, {.tenant = "polite"});
+  r.admit(start, range(1, 4), {.tenant = "heavy"}); // 1 by its weight
+  r.admit(start, range(4, 6), {.tenant = "noisy"});
+  r.admit(start, 6, {.tenant = "polite"});
+  CHECK(r.left() == all(errc::dropped, {4}));
+}
+
 TEST_CASE("max_lane_batches leaves workers for the other keys") {
   rig r{{.max_batch_items = 1, .max_lane_batches = 2, .worker_credit = 1}};
   r.with_workers(4).admit(start, range(0, 4), {.key = "slow"});
@@ -1814,4 +1826,40 @@ TEST_CASE("retry_after follows the pace of dispatch and what is queued") {
   CHECK(hint > 400ms);
   CHECK(hint < 600ms);
   CHECK(r.core.stats(now).retry_after == hint);
+}
+
+// -- what cannot be answered in time --------------------------------------------------------------
+
+namespace {
+
+// A batcher that has learned that its batches take 10 ms.
+struct experienced_rig : rig {
+  experienced_rig() : rig{{.max_batch_items = 2, .max_delay = 1h}} {
+    with_workers(1);
+    for (int i = 0; i < 200; i += 2) {
+      auto now = start + i * 10ms;
+      admit(now, range(i, i + 2));
+      complete(now + 10ms, take(now));
+    }
+    left();
+  }
+};
+
+const auto later = start + 1h;
+
+} // namespace
+
+TEST_CASE("an item that cannot be answered in time takes nobody's place") {
+  experienced_rig r;
+  r.admit(later, 1'000, {.timeout = 9ms});
+  r.admit(later, range(1'001, 1'003), {.timeout = 20ms});
+  CHECK(r.take(later).numbers == range(1'001, 1'003));
+  CHECK(r.left() == all(errc::expired, {1'000}));
+}
+
+TEST_CASE("an item that cannot be answered in time is tried where there is room") {
+  experienced_rig r;
+  r.admit(later, 1'000, {.timeout = 9ms});
+  r.admit(later, 1'001, {.timeout = 20ms});
+  CHECK(r.take(later).numbers == range(1'000, 1'002));
 }

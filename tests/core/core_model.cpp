@@ -68,7 +68,20 @@ std::optional<std::size_t> core_model::loser(const placement& where, std::size_t
     expect(is_own(which) && all_places[which].since == all_places[oldest].since);
     return which;
   }
-  expect(!from.empty() && from.front() == which);
+  // The oldest of the tenant that holds most by its weight.
+  auto weight_of = [this](std::size_t t) {
+    auto it = opts.tenant_weights.find(std::string{tenant_names[t]});
+    return it == opts.tenant_weights.end() ? 1u : it->second;
+  };
+  std::array<std::size_t, tenant_names.size()> held_by{};
+  for (auto other : from) ++held_by[all_places[other].tenant];
+  auto heaviest = all_places[which].tenant;
+  for (std::size_t t = 0; t < held_by.size(); ++t)
+    expect(held_by[t] * weight_of(heaviest) <= held_by[heaviest] * weight_of(t));
+  for (auto other : from) {
+    auto& p = all_places[other];
+    expect(p.tenant != heaviest || p.since >= all_places[which].since);
+  }
   if (is_lane_full(key))
     expect(all_places[which].key == key);
   else
@@ -174,13 +187,20 @@ places core_model::live(const places& seats) const {
   return out;
 }
 
-void core_model::leave_unwanted(number who) {
+void core_model::leave_unwanted(number who, errc why) {
   auto& e = items.at(who);
   expect(e.is_inside);
   auto at = all_places[e.place].at;
   expect(at == item_place::queued || at == item_place::to_retry);
-  expect(e.deadline <= now || e.is_gone);
-  leave(who, e.deadline <= now ? errc::expired : errc::cancelled);
+  if (why == errc::expired)
+    expect(e.deadline <= now || (at == item_place::queued && is_hopeless(e)));
+  else
+    expect(why == errc::cancelled && e.is_gone && e.deadline > now);
+  leave(who, why);
+}
+
+bool core_model::is_hopeless(const entry& e) const {
+  return e.deadline != time_point::max() && e.deadline <= now + turnaround;
 }
 
 // -- dispatch -----------------------------------------------------------------------------------
@@ -297,6 +317,10 @@ bool core_model::check_limits(const seen_batch& b, std::size_t cost,
     if (!allowed.empty()) limit = allowed.back();
   }
   expect(n <= limit);
+  // An item that cannot be answered in time takes nobody's place.
+  bool is_any_hopeless = std::any_of(b.numbers.begin(), b.numbers.end(),
+                                     [this](auto who) { return is_hopeless(items[who]); });
+  expect(!is_any_hopeless || lanes[b.key].queued.size() + n <= limit);
   // One that was admitted under other options may cost more by itself.
   auto first = all_places[items[b.numbers.front()].place].cost;
   expect(opts.max_batch_cost == 0 || cost <= std::max(opts.max_batch_cost, first));

@@ -135,7 +135,8 @@ struct core_model {
   void vacate(std::size_t which);
   places live(const places& seats) const;
   // Who left while a batch was being formed was waiting, and nobody wanted it any more.
-  void leave_unwanted(number who);
+  void leave_unwanted(number who, errc why);
+  bool is_hopeless(const entry& e) const;
 
   // -- dispatch -----------------------------------------------------------------------------------
 
@@ -199,6 +200,7 @@ struct core_model {
 
   options opts;
   bool coalesces = false;
+  duration turnaround = duration::zero();
   time_point now = {};
   std::deque<entry> items;
   std::deque<place> all_places;

@@ -84,8 +84,9 @@ std::size_t schedule::take_batches() {
   std::size_t done = 0;
   for (;; ++done) {
     auto before = model_.lanes_before();
+    model_.turnaround = core_->stats(clock()).turnaround; // tested by itself
     auto b = core_->next_batch(clock());
-    for (auto& gone : core_->departures()) model_.leave_unwanted(*gone.item.who);
+    for (auto& gone : core_->departures()) model_.leave_unwanted(*gone.item.who, gone.outcome);
     done += settle();
     if (!b) break;
     seen_batch seen{b->id, b->worker, b->attempt, b->padding_items, key_number(b->key), {}};

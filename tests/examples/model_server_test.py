@@ -205,7 +205,7 @@ class LimitsTest(ServerTest):
                 self.assert_near(answer.json(), wanted)
             for answer in refused:
                 self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
-                self.assertIn("retry later", answer.error())
+                self.assertIn("retry after", answer.error())
 
     def test_more_connections_than_files_are_turned_away_and_the_server_goes_on(self):
         server = self.start(files=(128, 128))

@@ -29,6 +29,7 @@
 #include "batcher/retry.hpp"
 #include "batcher/stats.hpp"
 #include "batcher/time.hpp"
+#include "batcher/turnaround.hpp"
 #include "batcher/worker_table.hpp"
 
 #include <cstddef>
@@ -159,8 +160,8 @@ private:
   void depart_all(const batch_slots& slots, errc outcome);
   void leave_early(time_point now, slot_number slot, errc why);
   [[nodiscard]] slot_number promote_follower(slot_number leader);
-  [[nodiscard]] errc why_unwanted(time_point now, slot_number slot) const;
-  [[nodiscard]] slot_number first_wanted(time_point now, slot_number slot);
+  [[nodiscard]] errc why_unwanted(time_point horizon, slot_number slot) const;
+  [[nodiscard]] slot_number first_wanted(time_point horizon, slot_number slot);
 
   // batches
   [[nodiscard]] flight take_due(time_point now, lane& due);
@@ -198,6 +199,7 @@ private:
   retries retries_;
   retry_budget budget_;
   drain_rate rate_;
+  turnaround turnaround_;
   credit_line credit_;
   deadlines item_deadlines_;
   deadlines flight_deadlines_;

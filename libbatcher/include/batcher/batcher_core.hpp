@@ -18,7 +18,8 @@
 //   5. A lane takes turns with the other due ones, a tenant gets its share by weight, and a
 //      priority is overtaken within its bound (lane.hpp): none of them starves.
 //   6. No worker holds more batches than its credit.
-//   7. No item is dispatched whose deadline has come or whose sender has ended.
+//   7. No item is dispatched whose deadline has come or whose sender has ended, or, while others
+//      could fill its batch, whose deadline comes before a batch is usually back.
 //
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10

@@ -32,8 +32,8 @@ enum class errc : std::uint8_t {
   batch_failed = 6,
   /// The batch function returned more or fewer results than items: a defect of that function.
   result_count_mismatch = 7,
-  /// The request's time was over. Retry with more time, if the answer is still wanted; the request
-  /// may have run.
+  /// The request's time was over, or would have been before a worker could answer and others were
+  /// waiting. Retry with more time, if the answer is still wanted; the request may have run.
   expired = 8,
   /// The request was cancelled, or whoever sent it has ended. The request may have run.
   cancelled = 9,

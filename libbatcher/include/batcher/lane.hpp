@@ -100,6 +100,10 @@ public:
   /// Returns the item of a tenant that came first, `no_slot` if there is none.
   [[nodiscard]] slot_number oldest_of(std::string_view tenant_name) const;
 
+  /// Returns the oldest item of the tenant that holds most by its weight: who gives way when the lane
+  /// is full. Precondition: not empty. O(tenants).
+  [[nodiscard]] slot_number first_to_drop() const;
+
   /// Returns since when there have been `items` items or a cost of `cost`, whichever came first, in
   /// the order of arrival. Precondition: there are. O(items).
   [[nodiscard]] time_point filled_since(std::size_t items, std::size_t cost) const noexcept;
@@ -132,6 +136,7 @@ private:
   using tenants = std::list<tenant>;
 
   [[nodiscard]] const tenant* find(std::string_view name) const;
+  [[nodiscard]] slot_number oldest_of(const tenant& t) const;
   tenants::iterator find_or_add(std::string_view name);
   [[nodiscard]] slot_number front_of(const tenant& t) const;
   void unlink(slot_number slot);

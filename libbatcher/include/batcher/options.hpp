@@ -43,8 +43,9 @@ enum class size_rounding : std::uint8_t {
 enum class overload : std::uint8_t {
   /// It is refused with `errc::queue_full`.
   refuse_newest,
-  /// It takes the place of the oldest request of its tenant or its lane, whichever is full, or of
-  /// the longest lane if the whole queue is; that one is answered with `errc::dropped`.
+  /// It takes the place of the oldest request of its tenant, if that is full, or else of the tenant
+  /// that holds most by its weight in the lane that is full, or in the longest one if the whole queue
+  /// is; that one is answered with `errc::dropped`.
   drop_oldest,
   /// It is refused as well, unless it comes on credit: clients ask for credit first, which is
   /// granted in the order of asking, as soon as there is room, and holds that room for

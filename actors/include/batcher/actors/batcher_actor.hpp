@@ -33,7 +33,6 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace batcher::actors {
@@ -74,7 +73,8 @@ protected:
       },
       [this](submit_message& msg) -> caf::result<Response> {
         auto& what = static_cast<submit_payload<Request>&>(*msg.request).what;
-        take(std::move(what), reply_type{this->make_response_promise()});
+        auto from = sender(); // which the promise of 0.17.6 takes away
+        take(std::move(what), reply_type{this->make_response_promise()}, std::move(from));
         return caf::delegated<Response>{};
       },
       [this](bulk_message& msg) -> caf::result<bulk_reply_message> {
@@ -122,8 +122,8 @@ private:
   struct item {
     Request own_request; // until it is dispatched
     reply_type answer;
-    std::unique_ptr<tag_key> tag = {};
-    // Where the request is once it was dispatched, if it may be wanted again.
+    std::shared_ptr<const tag_key> tag = {}; // shared by the parts of a request
+    // Where the request is once it was dispatched: it may be wanted again.
     std::shared_ptr<job_type> last_run = {};
     std::uint32_t position = 0;
 
@@ -150,10 +150,13 @@ private:
 
   // -- requests -----------------------------------------------------------------------------------
 
-  void take(submit<Request> what, reply_type answer) {
+  caf::actor_addr sender() { return caf::actor_cast<caf::actor_addr>(this->current_sender()); }
+
+  // `from`: whose tag it is, if it has one.
+  void take(submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
     auto at = now();
     supervise(at); // an idle batcher starts dead workers only when it is asked for something
-    admit(at, std::move(what), std::move(answer), this->current_sender());
+    admit(at, std::move(what), std::move(answer), std::move(from));
     proceed(at);
   }
 
@@ -172,7 +175,7 @@ private:
              .priority = what.priority,
              .key = what.key,
              .tenant = what.tenant},
-            reply_type{whole, i}, nullptr);
+            reply_type{whole, i}, {});
     whole.reset();
     proceed(at);
   }
@@ -189,30 +192,35 @@ private:
     return whole;
   }
 
-  // A user's function that throws costs its request.
-  void admit(time_point at, submit<Request> what, reply_type answer,
-             const caf::strong_actor_ptr& from) {
+  void admit(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from) {
     item x{std::move(what.request), std::move(answer)};
-    auto thrown = text_of_exception([&] {
+    attempt(at, x, [&] {
+      if (what.tag != 0) x.tag = new_tag({std::move(from), what.tag});
       auto cost = hooks_->cost ? hooks_->cost(x.own_request) : 1;
       auto limit = opts().max_batch_cost;
       if (limit != 0 && cost > limit && hooks_->split && hooks_->join)
-        admit_parts(at, std::move(x), what, limit);
+        admit_parts(at, x, what, limit);
       else
-        admit_whole(at, std::move(x), what, cost, from);
+        admit_whole(at, x, what, cost);
     });
+  }
+
+  // A user's function that throws costs its request.
+  template <class F>
+  void attempt(time_point at, item& x, F steps) {
+    auto thrown = text_of_exception(steps);
     if (!thrown) return;
     core_.refuse(at, errc::invalid_request);
     x.answer.deliver(caf::make_error(errc::invalid_request, std::move(*thrown)));
   }
 
-  void admit_whole(time_point at, item&& x, const submit<Request>& what, std::size_t cost,
-                   const caf::strong_actor_ptr& from) {
-    if (what.tag != 0) {
-      tag_key tag{caf::actor_cast<caf::actor_addr>(from), what.tag};
-      if (tags_.contains(tag)) throw std::invalid_argument{"the tag of the request is in use"};
-      x.tag = std::make_unique<tag_key>(std::move(tag));
-    }
+  std::shared_ptr<const tag_key> new_tag(tag_key tag) const {
+    if (tags_.contains(tag)) throw std::invalid_argument{"the tag of the request is in use"};
+    return std::make_shared<const tag_key>(std::move(tag));
+  }
+
+  void admit_whole(time_point at, item& x, const submit<Request>& what, std::size_t cost) {
+    auto tag = x.tag;
     auto [refused, id] = core_.admit(at, std::move(x),
                                      {.key = what.key,
                                       .tenant = what.tenant,
@@ -222,11 +230,11 @@ private:
                                       .on_credit = what.on_credit});
     if (refused != errc::none)
       x.answer.deliver(error_of(refused, at));
-    else if (what.tag != 0)
-      tags_.emplace(tag_key{caf::actor_cast<caf::actor_addr>(from), what.tag}, id);
+    else if (tag)
+      tags_[*tag].push_back(id);
   }
 
-  void admit_parts(time_point at, item&& x, const submit<Request>& what, std::size_t limit) {
+  void admit_parts(time_point at, item& x, const submit<Request>& what, std::size_t limit) {
     auto parts = hooks_->split(x.own_request, limit);
     if (parts.empty()) throw std::invalid_argument{"split returned no parts"};
     std::vector<std::size_t> costs;
@@ -237,14 +245,19 @@ private:
         answer->deliver(join_results(*how, std::move(results)));
       });
     whole->is_abandoned = [answer] { return answer->is_abandoned(); };
-    for (std::size_t i = 0; i < parts.size(); ++i)
-      admit_whole(at, item{std::move(parts[i]), reply_type{whole, i}},
-                  {.request = {},
-                   .timeout = what.timeout,
-                   .priority = what.priority,
-                   .key = what.key,
-                   .tenant = what.tenant},
-                  costs[i], nullptr);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      item part{std::move(parts[i]), reply_type{whole, i}, x.tag};
+      attempt(at, part, [&] {
+        admit_whole(at, part,
+                    {.request = {},
+                     .timeout = what.timeout,
+                     .priority = what.priority,
+                     .key = what.key,
+                     .tenant = what.tenant,
+                     .on_credit = what.on_credit && i == 0},
+                    costs[i]);
+      });
+    }
   }
 
   static caf::expected<Response> join_results(const hooks_type& how,
@@ -261,10 +274,10 @@ private:
   }
 
   bool cancel(std::uint64_t tag) {
-    auto it = tags_.find({caf::actor_cast<caf::actor_addr>(this->current_sender()), tag});
+    auto it = tags_.find({sender(), tag});
     if (it == tags_.end()) return false;
     auto at = now();
-    core_.cancel(at, it->second);
+    for (auto id : it->second) core_.cancel(at, id); // parts that have left are unknown to it
     proceed(at);
     return true;
   }
@@ -302,13 +315,11 @@ private:
     work->attempt = due.attempt;
     work->padding_items = due.padding_items;
     running_.emplace(due.id, work);
-    bool stays = keeps_requests();
     for (auto* x : due.items) {
       if (x->last_run)
         work->requests.push_back(x->request());
       else
         work->requests.push_back(std::move(x->own_request));
-      if (!stays) continue;
       x->last_run = work;
       x->position = static_cast<std::uint32_t>(work->requests.size() - 1);
     }
@@ -321,11 +332,6 @@ private:
               running_.erase(id);
               lose_worker(worker_number, addr, why);
             });
-  }
-
-  // Whether a request may be wanted after its first dispatch: to run again, or to be compared with.
-  [[nodiscard]] bool keeps_requests() const noexcept {
-    return !std::holds_alternative<retry::never>(opts().on_failure) || hooks_->equal;
   }
 
   void finish(batch_id id, job_type& work) {
@@ -352,7 +358,8 @@ private:
   void answer_departed(time_point at, job_type* work = nullptr) {
     for (auto& left : core_.departures()) {
       auto& x = left.item;
-      if (x.tag) tags_.erase(*x.tag);
+      if (x.tag.use_count() == 1) tags_.erase(*x.tag);
+      x.tag.reset();
       if (left.batch != 0)
         running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
       if (left.outcome == errc::none) {
@@ -483,7 +490,7 @@ private:
   core_type core_;
   std::unordered_map<worker_id, worker_handle> workers_;
   std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
-  std::map<tag_key, item_id> tags_;
+  std::map<tag_key, std::vector<item_id>> tags_; // of the parts, if it has any
   std::unordered_map<std::uint64_t, owned_promise> credits_;
   std::uint64_t last_ticket_ = 0;
   std::vector<owned_promise> drains_;

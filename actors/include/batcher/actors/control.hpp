@@ -57,7 +57,8 @@ void stop(const Handle& batcher) {
 }
 
 /// Dispatches nothing from now on until `resume`; what runs goes on. Both return when it is so, and
-/// leave a batcher that has ended alone.
+/// leave a batcher that has ended alone. Resume, drain or stop it before its last handle goes: it
+/// stays, and with it the actor system, while an actor waits for its answer.
 template <any_batcher_handle Handle>
 void pause(const Handle& batcher) {
   if (batcher) detail::pause(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));

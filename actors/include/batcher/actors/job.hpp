@@ -42,6 +42,8 @@ struct job_base : payload {
   errc outcome = errc::none;
   /// With `batch_failed`: what the items are answered with.
   caf::error failure;
+  /// With `batch_failed`: whether the function never said why.
+  bool was_dropped = false;
   /// Counts and time, filled in whatever the outcome is.
   batch_report report;
 };
@@ -137,6 +139,8 @@ public:
   void fail(caf::error why) {
     if (!job_) return;
     job_->outcome = errc::batch_failed;
+    // CAF takes an error without a code for success.
+    if (!why) why = caf::make_error(errc::batch_failed, "the batch function gave an empty error");
     job_->failure = std::move(why);
     finish();
   }
@@ -147,9 +151,9 @@ public:
 private:
   void finish() { std::exchange(tell_, nullptr)(std::exchange(job_, nullptr)); }
   void drop() {
-    if (job_)
-      fail(
-        caf::make_error(errc::batch_failed, "the batch function dropped its promise unanswered"));
+    if (!job_) return;
+    job_->was_dropped = true;
+    fail(caf::make_error(errc::batch_failed, "the batch function dropped its promise unanswered"));
   }
 
   std::shared_ptr<job_results<Response>> job_;

@@ -107,6 +107,9 @@ template <class Response>
   return static_cast<bulk_reply_payload<Response>&>(*reply.results).results;
 }
 
+/// Returns the sentence that an error of a batcher carries, empty if it carries none.
+[[nodiscard]] std::string text_of(const caf::error& why);
+
 /// What an error of code `errc::queue_full` says besides.
 struct overload_hint {
   /// Items in the queue.

@@ -139,6 +139,7 @@ struct worker_state {
     std::shared_ptr<job_type> work;
     time_point begun;
     owned_promise done;
+    std::optional<std::string> thrown = {};
   };
 
   // The function may refer to what made it, so it goes first.
@@ -200,7 +201,9 @@ public:
     auto& own = compat::state(self);
     auto node = own.pending.extract(msg.job.get());
     if (node.empty()) return;
-    auto& [work, begun, done] = node.mapped();
+    auto& [work, begun, done, thrown] = node.mapped();
+    if (thrown && work->was_dropped)
+      work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
     work->report.executed = std::chrono::duration_cast<duration>(self->clock().now() - begun);
     if (own.warmed_up == batches.size()) {
       done.deliver(caf::unit);
@@ -247,9 +250,9 @@ private:
     std::span<const Request> requests{work->requests};
     batch_promise<Response> answer{work, std::move(tell)};
     auto thrown = text_of_exception([&] { (*own.run)(requests, std::move(answer)); });
-    // Whoever throws has dropped the promise, or answered before; the text is worth more than that.
-    if (thrown && work->outcome == errc::batch_failed)
-      work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
+    // Says more than that the promise was dropped, if it was. The job itself may be in use elsewhere.
+    if (auto it = own.pending.find(work.get()); thrown && it != own.pending.end())
+      it->second.thrown = std::move(thrown);
   }
 };
 
