@@ -44,12 +44,12 @@ void resume(caf::actor_system& system, const caf::actor& batcher) {
   compat::urgent_request(self.ptr(), batcher, resume_atom_v).receive([] {}, ignore);
 }
 
-void reconfigure(caf::actor_system& system, const caf::actor& batcher, options opts) {
+void reconfigure(caf::actor_system& system, const caf::actor& batcher, const options& opts) {
   if (auto problems = validate(opts); !problems.empty())
     throw invalid_options{text_of_problems(problems)};
   caf::scoped_actor self{system};
   compat::urgent_request(self.ptr(), batcher,
-                         reconfigure_message{std::make_shared<const options>(std::move(opts))})
+                         reconfigure_message{std::make_shared<const options>(opts)})
     .receive([] {}, ignore);
 }
 

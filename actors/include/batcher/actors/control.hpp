@@ -14,7 +14,6 @@
 #include "batcher/time.hpp"
 
 #include <cstdint>
-#include <utility>
 
 namespace batcher::actors {
 
@@ -25,7 +24,7 @@ std::uint64_t drain(caf::actor_system& system, const caf::actor& batcher, durati
 void stop(caf::actor_system& system, const caf::actor& batcher);
 void pause(caf::actor_system& system, const caf::actor& batcher);
 void resume(caf::actor_system& system, const caf::actor& batcher);
-void reconfigure(caf::actor_system& system, const caf::actor& batcher, options opts);
+void reconfigure(caf::actor_system& system, const caf::actor& batcher, const options& opts);
 batcher_stats stats(caf::actor_system& system, const caf::actor& batcher);
 
 } // namespace detail
@@ -72,10 +71,9 @@ void resume(const Handle& batcher) {
 /// lost, even beyond new limits. Throws `invalid_options` with every problem, and then nothing has
 /// changed. Leaves a batcher that has ended alone.
 template <any_batcher_handle Handle>
-void reconfigure(const Handle& batcher, options opts) {
+void reconfigure(const Handle& batcher, const options& opts) {
   if (batcher)
-    detail::reconfigure(batcher.home_system(), caf::actor_cast<caf::actor>(batcher),
-                        std::move(opts));
+    detail::reconfigure(batcher.home_system(), caf::actor_cast<caf::actor>(batcher), opts);
 }
 
 /// Returns what is going on at one moment; nothing but zeros, and closed, for a batcher that has

@@ -13,15 +13,31 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace batcher::actors {
+
+/// Runs `call` and returns the text of what it throws, nothing if it returns.
+template <class F>
+std::optional<std::string> text_of_exception(F call) {
+  try {
+    call();
+    return std::nullopt;
+  } catch (const std::exception& e) {
+    auto* text = e.what();
+    return text ? text : "an exception without a text";
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
 
 /// What a worker is given to do and what came of it, in one object: the batcher fills in the first
 /// part, the worker the second. Whoever holds the message may touch it, nobody else, but for the

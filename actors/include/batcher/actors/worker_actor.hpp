@@ -15,7 +15,6 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <exception>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -85,20 +84,6 @@ concept worker_factory = std::copy_constructible<F> &&(
                                                                          Response>;
 
 // -- running --------------------------------------------------------------------------------------
-
-/// Runs `call` and returns the text of what it throws, nothing if it returns.
-template <class F>
-std::optional<std::string> text_of_exception(F call) {
-  try {
-    call();
-    return std::nullopt;
-  } catch (const std::exception& e) {
-    auto* text = e.what();
-    return text ? text : "an exception without a text";
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
 
 /// Runs a function that answers at once on a job and fills in what came of it.
 template <class Request, class Response, class F>

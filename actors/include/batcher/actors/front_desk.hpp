@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The core with its items: how requests get in, how batches get out and answers back. Knows neither
+// workers nor messages.
+//
+// Thread rule: used by one batcher, where that runs.
+
+#pragma once
+
+#include "batcher/actors/hooks.hpp"
+#include "batcher/actors/job.hpp"
+#include "batcher/actors/messages.hpp"
+#include "batcher/actors/refusals.hpp"
+#include "batcher/actors/reply.hpp"
+#include "batcher/actors/requests.hpp"
+#include "batcher/batcher_core.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace batcher::actors {
+
+/// Whose request, and which of those with a `submit::tag`.
+using tag_key = std::pair<caf::actor_addr, std::uint64_t>;
+
+/// A request in the core, with the way back to its sender.
+template <class Request, class Response>
+struct request_item {
+  Request own_request; // until it is dispatched
+  reply<Request, Response> answer;
+  std::shared_ptr<const tag_key> tag = {}; // shared by the parts of a request
+  // Where the request is once it was dispatched: it may be wanted again.
+  std::shared_ptr<job<Request, Response>> last_run = {};
+  std::uint32_t position = 0;
+
+  [[nodiscard]] const Request& request() const {
+    return last_run ? last_run->requests[position] : own_request;
+  }
+  [[nodiscard]] bool is_abandoned() const { return answer.is_abandoned(); }
+};
+
+template <class Request, class Response>
+class front_desk {
+public:
+  using hooks_type = hooks<Request, Response>;
+  using item = request_item<Request, Response>;
+  using reply_type = reply<Request, Response>;
+  using job_type = job<Request, Response>;
+  using core_type = batcher_core<item>;
+
+  /// Precondition: `validate(opts)` is empty.
+  front_desk(options opts, std::uint64_t seed, std::shared_ptr<const hooks_type> how)
+    : hooks_{std::move(how)}, refusals_{opts}, core_{std::move(opts), seed, sameness()} {}
+
+  [[nodiscard]] core_type& core() noexcept { return core_; }
+  [[nodiscard]] const core_type& core() const noexcept { return core_; }
+  /// What callers are told; whoever knows a cause sets its text before the core hands items back.
+  [[nodiscard]] refusals& texts() noexcept { return refusals_; }
+
+  // -- requests in --------------------------------------------------------------------------------
+
+  /// Admits a request or answers it with a refusal. `from`: whose tag it is, if it has one.
+  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
+    item x{std::move(what.request), std::move(answer)};
+    attempt(at, x, [&] {
+      if (what.tag != 0) x.tag = new_tag({std::move(from), what.tag});
+      auto cost = hooks_->cost ? hooks_->cost(x.own_request) : 1;
+      auto limit = core_.opts().max_batch_cost;
+      if (limit != 0 && cost > limit && hooks_->split && hooks_->join)
+        admit_parts(at, x, what, limit);
+      else
+        admit(at, x, what, cost);
+    });
+  }
+
+  /// Takes each of the requests; `whole` collects their answers.
+  void take_all(time_point at, bulk<Request>& what,
+                const std::shared_ptr<collected<Response>>& whole) {
+    for (std::size_t i = 0; i < what.requests.size(); ++i)
+      take(at,
+           {.request = std::move(what.requests[i]),
+            .timeout = what.timeout,
+            .priority = what.priority,
+            .key = what.key,
+            .tenant = what.tenant},
+           reply_type{whole, i});
+  }
+
+  /// Lets a request leave with `errc::cancelled`; returns whether it was there. Answer what has
+  /// departed.
+  bool cancel(time_point at, const tag_key& tag) {
+    auto it = tags_.find(tag);
+    if (it == tags_.end()) return false;
+    for (auto id : it->second) core_.cancel(at, id); // parts that have left are unknown to it
+    return true;
+  }
+
+  // -- batches out --------------------------------------------------------------------------------
+
+  /// Returns the job that takes a batch to its worker.
+  [[nodiscard]] std::shared_ptr<job_type> start(const typename core_type::batch& due) {
+    auto work = std::make_shared<job_type>(due.items.size());
+    work->key = due.key;
+    work->attempt = due.attempt;
+    work->padding_items = due.padding_items;
+    running_.emplace(due.id, work);
+    for (auto* x : due.items) {
+      if (x->last_run)
+        work->requests.push_back(x->request());
+      else
+        work->requests.push_back(std::move(x->own_request));
+      x->last_run = work;
+      x->position = static_cast<std::uint32_t>(work->requests.size() - 1);
+    }
+    return work;
+  }
+
+  /// Settles a batch whose job has come back.
+  void finish(time_point at, batch_id id, job_type& work) {
+    running_.erase(id);
+    if (work.outcome == errc::none) {
+      if (work.report.results != work.requests.size())
+        refusals_.set(errc::result_count_mismatch, text_of_mismatch(work));
+      core_.complete(at, id, work.report);
+    } else {
+      refusals_.set(errc::batch_failed, std::move(work.failure));
+      core_.fail(at, id, work.outcome, work.report.executed);
+    }
+    answer_departed(at, &work);
+  }
+
+  /// Forgets a job that will not come back; the core hears of its worker.
+  void forget(batch_id id) { running_.erase(id); }
+
+  /// Answers what has run out of time, and tells the functions that run for nobody.
+  void expire(time_point at) {
+    core_.expire(at);
+    while (auto id = core_.take_given_up())
+      running_.at(*id)->abandoned.store(true, std::memory_order_relaxed);
+    answer_departed(at);
+  }
+
+  /// Answers everything with `why`; jobs that have not begun are left alone.
+  void abandon(time_point at, errc why) {
+    core_.abandon(at, why);
+    for (auto& [id, work] : running_) work->abandoned.store(true, std::memory_order_relaxed);
+    answer_departed(at);
+    running_.clear();
+  }
+
+  // -- answers back -------------------------------------------------------------------------------
+
+  /// Answers whatever has left the core; `work` has the results, where there are any.
+  void answer_departed(time_point at, job_type* work = nullptr) {
+    for (auto& left : core_.departures()) {
+      auto& x = left.item;
+      if (x.tag.use_count() == 1) tags_.erase(*x.tag);
+      x.tag.reset();
+      if (left.batch != 0)
+        running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
+      if (left.outcome == errc::none) {
+        auto& result = work->results[left.position];
+        x.answer.deliver(left.shares_result ? result : std::move(result));
+      } else {
+        if (left.outcome == errc::shut_down) ++unfinished_;
+        x.answer.deliver(error_of(left.outcome, at));
+      }
+    }
+    core_.clear_departures();
+  }
+
+  /// Returns what a request that leaves with that code is answered with.
+  const caf::error& error_of(errc code, time_point at) {
+    if (code != errc::queue_full) return refusals_.of(code);
+    return refusals_.queue_full(at, core_.queue_items(), core_.retry_after(at));
+  }
+
+  /// Returns how many requests were answered with `errc::shut_down`.
+  [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
+
+private:
+  coalescing<item> sameness() const {
+    if (!hooks_->hash || !hooks_->equal) return {};
+    return {[how = hooks_](const item& x) { return how->hash(x.request()); },
+            [how = hooks_](const item& x, const item& y) {
+              return how->equal(x.request(), y.request());
+            }};
+  }
+
+  // A user's function that throws costs its request.
+  template <class F>
+  void attempt(time_point at, item& x, F steps) {
+    auto thrown = text_of_exception(steps);
+    if (!thrown) return;
+    core_.refuse(at, errc::invalid_request);
+    x.answer.deliver(caf::make_error(errc::invalid_request, std::move(*thrown)));
+  }
+
+  std::shared_ptr<const tag_key> new_tag(tag_key tag) const {
+    if (tags_.contains(tag)) throw std::invalid_argument{"the tag of the request is in use"};
+    return std::make_shared<const tag_key>(std::move(tag));
+  }
+
+  void admit(time_point at, item& x, const submit<Request>& what, std::size_t cost) {
+    auto tag = x.tag;
+    auto [refused, id] = core_.admit(at, std::move(x),
+                                     {.key = what.key,
+                                      .tenant = what.tenant,
+                                      .priority = what.priority,
+                                      .timeout = what.timeout,
+                                      .cost = cost,
+                                      .on_credit = what.on_credit});
+    if (refused != errc::none)
+      x.answer.deliver(error_of(refused, at));
+    else if (tag)
+      tags_[*tag].push_back(id);
+  }
+
+  void admit_parts(time_point at, item& x, const submit<Request>& what, std::size_t limit) {
+    auto parts = hooks_->split(x.own_request, limit);
+    if (parts.empty()) throw std::invalid_argument{"split returned no parts"};
+    std::vector<std::size_t> costs;
+    for (auto& part : parts) costs.push_back(hooks_->cost(part));
+    auto answer = std::make_shared<reply_type>(std::move(x.answer));
+    auto whole = std::make_shared<collected<Response>>(
+      parts.size(), [answer, how = hooks_](bulk_results<Response> results) {
+        answer->deliver(join_results(*how, std::move(results)));
+      });
+    whole->is_abandoned = [answer] { return answer->is_abandoned(); };
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      item part{std::move(parts[i]), reply_type{whole, i}, x.tag};
+      attempt(at, part, [&] {
+        admit(at, part,
+              {.request = {},
+               .timeout = what.timeout,
+               .priority = what.priority,
+               .key = what.key,
+               .tenant = what.tenant,
+               .on_credit = what.on_credit && i == 0},
+              costs[i]);
+      });
+    }
+  }
+
+  static caf::expected<Response> join_results(const hooks_type& how,
+                                              bulk_results<Response> results) {
+    std::vector<Response> values;
+    for (auto& result : results) {
+      if (!result) return std::move(result.error());
+      values.push_back(std::move(*result));
+    }
+    std::optional<Response> joined;
+    auto thrown = text_of_exception([&] { joined = how.join(std::move(values)); });
+    if (thrown) return caf::make_error(errc::invalid_request, std::move(*thrown));
+    return std::move(*joined);
+  }
+
+  static std::string text_of_mismatch(const job_type& work) {
+    return "the batch function returned " + std::to_string(work.report.results) + " results for "
+           + std::to_string(work.requests.size()) + " items";
+  }
+
+  std::shared_ptr<const hooks_type> hooks_;
+  refusals refusals_;
+  core_type core_;
+  std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
+  std::map<tag_key, std::vector<item_id>> tags_; // of the parts, if it has any
+  std::uint64_t unfinished_ = 0;
+};
+
+} // namespace batcher::actors
