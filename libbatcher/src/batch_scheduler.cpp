@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The scheduler: admission, dispatch, life. What becomes of a batch that ends is in settling.cpp.
+// The scheduler: dispatch, workers, life. How requests come in is in admission.cpp, what becomes of
+// a batch that ends in settling.cpp.
 
 #include "batcher/batch_scheduler.hpp"
 
@@ -20,16 +21,6 @@ supervision supervision_of(const options& opts) {
           .breaker_failures = opts.breaker_failures};
 }
 
-// The shorter of two limits of which zero means none.
-duration shorter(duration a, duration b) noexcept {
-  if (a == duration::zero()) return b;
-  return b == duration::zero() ? a : std::min(a, b);
-}
-
-time_point later(time_point now, duration d) noexcept {
-  return d < time_point::max() - now ? now + d : time_point::max();
-}
-
 } // namespace
 
 batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned)
@@ -37,129 +28,6 @@ batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_che
     workers_{supervision_of(opts_), seed} {
   assert(validate(opts_).empty());
   if (opts_.observer) opts_.observer->on_start(opts_.name, opts_.max_batch_items, counters_);
-}
-
-// -- requests -------------------------------------------------------------------------------------
-
-batch_scheduler::admission batch_scheduler::admit(time_point now, const placement& where,
-                                                  slot_number leader) {
-  now = forward(now);
-  counters_->on_request();
-  lane* to = nullptr;
-  auto loser = no_slot;
-  auto refused = check(where);
-  if (refused == errc::none && leader == no_slot) refused = find_room(where, to, loser);
-  if (refused == errc::none && leader != no_slot && following_items_ >= opts_.max_queue_items)
-    refused = errc::queue_full;
-  if (refused != errc::none) {
-    counters_->on_replied(outcome_of(refused), 1);
-    return {.refused = refused};
-  }
-  auto slot = table_.take();
-  auto& record = table_[slot];
-  record.arrival = record.since = now;
-  record.cost = where.cost;
-  record.priority = where.priority;
-  auto timeout = shorter(opts_.request_timeout, where.timeout);
-  if (leader == no_slot)
-    queue_.push(now, *to, slot, where.tenant);
-  else
-    follow(leader, slot, where.on_credit);
-  auto id = table_.name_of(slot);
-  if (timeout > duration::zero()) {
-    table_[slot].deadline = later(now, timeout);
-    item_deadlines_.add(table_[slot].deadline, id, table_.items(),
-                        [this](auto at, auto name) { return is_item_deadline(at, name); });
-  }
-  if (leader == no_slot) counters_->on_admitted();
-  if (loser != no_slot) drop(now, loser);
-  return {errc::none, slot, id};
-}
-
-errc batch_scheduler::refuse(time_point now, errc why) {
-  forward(now);
-  counters_->on_request();
-  counters_->on_replied(outcome_of(why), 1);
-  return why;
-}
-
-errc batch_scheduler::check(const placement& where) const noexcept {
-  if (auto refused = refusal(); refused != errc::none) return refused;
-  if (where.priority >= priorities) return errc::invalid_request;
-  if (where.timeout < duration::zero()) return errc::expired;
-  return where.cost > trigger_cost(opts_) ? errc::too_costly : errc::none;
-}
-
-// Which lane the item joins, and which item leaves for it. That happens only once the newcomer is
-// in, so that a lane that is due and full neither vanishes nor loses its turn.
-errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& loser) {
-  bool drops = opts_.overload == overload::drop_oldest;
-  bool has_credit = where.on_credit && credit_.held() > 0;
-  bool is_full = queue_items() + credit_.held() >= opts_.max_queue_items && !has_credit;
-  auto* longest = is_full && drops ? queue_.longest() : nullptr;
-  if (is_full && !longest) return errc::queue_full;
-  to = queue_.lane_of(where.key);
-  if (!to) return errc::too_many_lanes;
-  bool is_lane_full = opts_.max_lane_items != 0 && to->items() >= opts_.max_lane_items;
-  bool is_tenant_full =
-    opts_.max_tenant_items != 0 && to->items_of(where.tenant) >= opts_.max_tenant_items;
-  if ((is_lane_full || is_tenant_full) && !drops) return errc::queue_full;
-  // The narrowest limit chooses; its item makes room in the wider ones, too.
-  if (is_tenant_full)
-    loser = to->oldest_of(where.tenant);
-  else if (is_lane_full)
-    loser = to->first_to_drop();
-  else if (longest)
-    loser = longest->first_to_drop();
-  if (has_credit) static_cast<void>(credit_.use());
-  return errc::none;
-}
-
-void batch_scheduler::drop(time_point now, slot_number loser) {
-  auto follower = table_[loser].next_follower;
-  queue_.remove(now, loser);
-  counters_->on_dequeued(1);
-  depart({.slot = loser, .outcome = errc::dropped});
-  for (; follower != no_slot; follower = table_[follower].next_follower)
-    depart({.slot = follower, .outcome = errc::dropped});
-}
-
-// Needs no room, so what was granted for it is free again.
-void batch_scheduler::follow(slot_number leader, slot_number slot, bool on_credit) {
-  assert(table_[leader].place != item_place::following);
-  auto& record = table_[slot];
-  record.place = item_place::following;
-  record.leader = leader;
-  record.next_follower = table_[leader].next_follower;
-  table_[leader].next_follower = slot;
-  ++following_items_;
-  if (on_credit) static_cast<void>(credit_.use());
-  counters_->on_coalesced();
-}
-
-bool batch_scheduler::cancel(time_point now, item_id id) {
-  now = forward(now);
-  auto slot = table_.find(id);
-  if (slot == no_slot) return false;
-  leave_early(now, slot, errc::cancelled);
-  return true;
-}
-
-void batch_scheduler::ask_credit(time_point now, std::uint64_t ticket, std::size_t items) {
-  forward(now);
-  credit_.ask(ticket, std::max<std::size_t>(items, 1));
-}
-
-std::optional<credit_line::grant> batch_scheduler::next_grant(time_point now) {
-  now = forward(now);
-  if (refusal() != errc::none) {
-    auto ticket = credit_.turn_away();
-    if (!ticket) return std::nullopt;
-    return credit_line::grant{*ticket, 0};
-  }
-  auto taken = queue_items() + credit_.held();
-  auto room = opts_.max_queue_items - std::min(taken, opts_.max_queue_items);
-  return credit_.next_grant(room, later(now, opts_.credit_lease));
 }
 
 // -- batches --------------------------------------------------------------------------------------
@@ -213,7 +81,7 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
     // One that would not be answered in time takes nobody else's place. Without this an overload in
     // which everybody has a deadline ends with all workers busy for nobody.
     bool are_others_enough = due.items() >= limit - f.slots.size();
-    slot = first_wanted(are_others_enough ? later(now, turnaround_.most()) : now, slot);
+    slot = first_wanted(are_others_enough ? saturating_add(now, turnaround_.most()) : now, slot);
     if (slot == no_slot) {
       counters_->on_dequeued(1);
       continue;
@@ -358,7 +226,7 @@ void batch_scheduler::reconfigure(time_point now, options opts) {
 void batch_scheduler::drain(time_point now, duration timeout) {
   now = forward(now);
   if (is_closed()) return;
-  auto limit = later(now, std::max(timeout, duration::zero()));
+  auto limit = saturating_add(now, std::max(timeout, duration::zero()));
   drain_limit_ = draining_since_ ? std::min(drain_limit_, limit) : limit;
   is_paused_ = false;
   if (draining_since_) return;

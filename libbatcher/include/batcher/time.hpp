@@ -18,6 +18,11 @@ using time_point = clock::time_point;
 /// A span of time, in nanoseconds.
 using duration = std::chrono::nanoseconds;
 
+/// Returns `now + d`, or the end of time if that lies behind it. Precondition: `d` is not negative.
+[[nodiscard]] constexpr time_point saturating_add(time_point now, duration d) noexcept {
+  return d < time_point::max() - now ? now + d : time_point::max();
+}
+
 /// Returns a duration in seconds, the base unit of every exported metric.
 [[nodiscard]] constexpr double to_seconds(duration d) noexcept {
   return std::chrono::duration<double>(d).count();
