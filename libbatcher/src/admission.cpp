@@ -5,7 +5,6 @@
 #include "batcher/batch_scheduler.hpp"
 
 #include <algorithm>
-#include <cassert>
 
 namespace batcher {
 
@@ -94,22 +93,15 @@ errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& 
 }
 
 void batch_scheduler::drop(time_point now, slot_number loser) {
-  auto follower = table_[loser].next_follower;
   queue_.remove(now, loser);
   counters_->on_dequeued(1);
-  depart({.slot = loser, .outcome = errc::dropped});
-  for (; follower != no_slot; follower = table_[follower].next_follower)
-    depart({.slot = follower, .outcome = errc::dropped});
+  for (auto slot = loser; slot != no_slot; slot = table_.take_follower(loser))
+    depart({.slot = slot, .outcome = errc::dropped});
 }
 
 // Needs no room, so what was granted for it is free again.
 void batch_scheduler::follow(slot_number leader, slot_number slot, bool on_credit) {
-  assert(table_[leader].place != item_place::following);
-  auto& record = table_[slot];
-  record.place = item_place::following;
-  record.leader = leader;
-  record.next_follower = table_[leader].next_follower;
-  table_[leader].next_follower = slot;
+  table_.follow(leader, slot);
   ++following_items_;
   if (on_credit) static_cast<void>(credit_.use());
   counters_->on_coalesced();

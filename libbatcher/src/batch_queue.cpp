@@ -23,6 +23,17 @@ lane* batch_queue::lane_of(std::string_view key) {
   return recent_ = lanes_.emplace(std::move(text), std::move(added)).first->second.get();
 }
 
+const lane* batch_queue::find(std::string_view key) const {
+  auto it = lanes_.find(std::string{key});
+  return it == lanes_.end() ? nullptr : it->second.get();
+}
+
+lane* batch_queue::any() const noexcept {
+  auto it =
+    std::find_if(lanes_.begin(), lanes_.end(), [](auto& l) { return !l.second->is_empty(); });
+  return it == lanes_.end() ? nullptr : it->second.get();
+}
+
 lane* batch_queue::longest() const noexcept {
   lane* best = nullptr;
   for (auto& [key, l] : lanes_)
@@ -63,15 +74,19 @@ flush_decision batch_queue::decide(const lane& due, time_point now) const {
   return decide_flush(view, *opts_, draining_since_, now);
 }
 
-slot_number batch_queue::pop(lane& from, std::size_t room) {
+slot_number batch_queue::peek(lane& from, std::size_t room) const {
   if (from.is_empty()) return no_slot;
   auto slot = from.peek();
-  auto cost = (*table_)[slot].cost;
-  if (cost > room) return no_slot;
+  return (*table_)[slot].cost <= room ? slot : no_slot;
+}
+
+void batch_queue::take(lane& from, slot_number slot, bool is_served) {
   --items_;
-  cost_ -= cost;
-  from.pop(slot);
-  return slot;
+  cost_ -= (*table_)[slot].cost;
+  if (is_served)
+    from.pop(slot);
+  else
+    from.remove(slot);
 }
 
 void batch_queue::end_turn(time_point now, lane& of) {

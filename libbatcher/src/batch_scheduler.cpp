@@ -68,11 +68,12 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
   f.reason = decision.reason;
   f.ready_at = decision.ready_at;
   auto limit = batch_limit(due.items(), opts_);
+  auto behind = saturating_add(now, due.turnaround.most(now));
   // The first one always fits: it may have come before the limit was lowered.
   auto room = std::numeric_limits<std::size_t>::max();
   f.slots.reserve(limit);
   while (f.slots.size() < limit) {
-    auto slot = queue_.pop(due, room);
+    auto slot = queue_.peek(due, room);
     if (slot == no_slot) {
       if (!due.is_empty() && f.reason == close_reason::size) f.reason = close_reason::cost;
       break;
@@ -80,8 +81,11 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
     auto cost = table_[slot].cost;
     // One that would not be answered in time takes nobody else's place. Without this an overload in
     // which everybody has a deadline ends with all workers busy for nobody.
-    bool are_others_enough = due.items() >= limit - f.slots.size();
-    slot = first_wanted(are_others_enough ? saturating_add(now, turnaround_.most()) : now, slot);
+    bool are_others_enough = due.items() > limit - f.slots.size();
+    auto horizon = are_others_enough ? behind : now;
+    bool is_served = why_unwanted(horizon, slot) == errc::none || table_.has_followers(slot);
+    queue_.take(due, slot, is_served);
+    slot = first_wanted(horizon, slot);
     if (slot == no_slot) {
       counters_->on_dequeued(1);
       continue;
@@ -97,7 +101,7 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
 batch_scheduler::retries::iterator batch_scheduler::next_retry() noexcept {
   auto best = retries_.end();
   for (auto it = retries_.begin(); it != retries_.end(); ++it) {
-    if (is_blocked(*it->second.lane)) continue;
+    if (queue_.is_blocked(*it->second.lane)) continue;
     if (best == retries_.end() || it->second.oldest < best->second.oldest) best = it;
   }
   return best;
@@ -160,10 +164,6 @@ void batch_scheduler::forget_retry(time_point now, retries::iterator it) {
   retries_.erase(it);
   --l.retries;
   queue_.update(now, l);
-}
-
-bool batch_scheduler::is_blocked(const lane& l) const noexcept {
-  return opts_.max_lane_batches != 0 && l.batches >= opts_.max_lane_batches;
 }
 
 // -- workers --------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ void batch_scheduler::answer_waiting(errc why) {
     depart_all(it->second.slots, why);
     forget_retry(last_now_, it);
   }
-  while (auto* from = queue_.longest()) {
+  while (auto* from = queue_.any()) {
     for (auto left = from->items(); left > 0; --left) { // it may go with the last
       auto slot = from->oldest();
       queue_.remove(last_now_, slot);
@@ -303,6 +303,11 @@ duration batch_scheduler::retry_after(time_point now) const noexcept {
   return rate_.time_for(std::max(now, last_now_), queue_items());
 }
 
+duration batch_scheduler::turnaround(std::string_view key) const {
+  auto* of = queue_.find(key);
+  return of ? of->turnaround.most(last_now_) : duration::zero();
+}
+
 batcher_stats batch_scheduler::stats(time_point now) {
   now = forward(now);
   publish();
@@ -311,7 +316,6 @@ batcher_stats batch_scheduler::stats(time_point now) {
   if (auto oldest = queue_.oldest()) out.oldest_age = now - *oldest;
   for (auto& [id, again] : retries_) out.oldest_age = std::max(out.oldest_age, now - again.oldest);
   out.retry_after = retry_after(now);
-  out.turnaround = turnaround_.most();
   out.following_items = following_items_;
   out.in_flight_batches = flights_.size();
   out.is_paused = is_paused_;

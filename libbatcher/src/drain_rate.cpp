@@ -15,17 +15,21 @@ constexpr duration shortest = std::chrono::milliseconds{1};
 constexpr duration longest = std::chrono::minutes{1};
 constexpr duration unknown = std::chrono::seconds{1};
 
+// A sum so small that what it is of is long ago. Unit: items.
+constexpr double forgotten = 1e-3;
+
 } // namespace
 
 void drain_rate::add(time_point now, std::size_t items) noexcept {
-  sum_ = decayed(now) + static_cast<double>(items);
+  auto before = decayed(now);
+  if (!since_ || before < forgotten) since_ = now;
+  sum_ = before + static_cast<double>(items);
   updated_ = now;
-  if (!since_) since_ = now;
 }
 
 duration drain_rate::time_for(time_point now, std::size_t items) const noexcept {
   auto sum = decayed(now);
-  if (sum < 1e-3) return unknown;
+  if (sum < forgotten) return unknown;
   // A constant rate r, counted for t seconds, sums up to r * (1 - e^-t).
   auto covered = 1 - std::exp(-std::max(to_seconds(now - *since_), 1e-3));
   auto seconds = static_cast<double>(items) * covered / sum;

@@ -5,6 +5,7 @@
 #include "batcher/item_table.hpp"
 
 #include <cassert>
+#include <utility>
 
 namespace batcher {
 
@@ -16,7 +17,7 @@ slot_number item_table::take() {
   }
   auto slot = first_free_;
   auto& record = records_[slot];
-  first_free_ = record.next_follower;
+  first_free_ = record.in_line.next;
   auto generation = record.generation;
   record = {};
   record.generation = generation;
@@ -29,7 +30,7 @@ void item_table::free(slot_number slot) {
   --taken_;
   record.place = item_place::none;
   if (++record.generation == 0) record.generation = 1; // no name is 0
-  record.next_follower = first_free_;
+  record.in_line.next = first_free_;
   first_free_ = slot;
 }
 
@@ -74,6 +75,47 @@ void item_table::replace(slot_list& list, slot_links item_record::*links, slot_n
     list.back = slot;
   else
     (records_[next].*links).previous = slot;
+}
+
+void item_table::follow(slot_number leader, slot_number slot) {
+  auto& number = records_[leader].group;
+  if (number == no_group) {
+    if (free_groups_.empty()) {
+      free_groups_.push_back(static_cast<group_number>(groups_.size()));
+      groups_.emplace_back();
+    }
+    number = free_groups_.back();
+    free_groups_.pop_back();
+    groups_[number] = {.leader = leader, .followers = {}};
+  }
+  records_[slot].group = number;
+  records_[slot].place = item_place::following;
+  push_back(groups_[number].followers, &item_record::in_line, slot);
+}
+
+void item_table::unfollow(slot_number slot) {
+  auto number = std::exchange(records_[slot].group, no_group);
+  auto& [leader, followers] = groups_[number];
+  remove(followers, &item_record::in_line, slot);
+  if (!followers.is_empty()) return;
+  records_[leader].group = no_group;
+  free_groups_.push_back(number);
+}
+
+slot_number item_table::take_follower(slot_number leader) {
+  if (!has_followers(leader)) return no_slot;
+  auto first = groups_[records_[leader].group].followers.front;
+  unfollow(first);
+  return first;
+}
+
+slot_number item_table::promote(slot_number leader) {
+  auto number = records_[leader].group;
+  auto heir = take_follower(leader);
+  if (heir == no_slot || !has_followers(leader)) return heir;
+  groups_[number].leader = heir;
+  records_[heir].group = std::exchange(records_[leader].group, no_group);
+  return heir;
 }
 
 } // namespace batcher

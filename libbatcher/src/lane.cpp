@@ -46,7 +46,9 @@ void lane::push(slot_number slot, std::string_view tenant_name) {
   table_->push_back(payer.lines[record.priority], &item_record::in_line, slot);
   payer.occupied |= static_cast<std::uint8_t>(1u << record.priority);
   table_->push_back(by_age_, &item_record::in_lane, slot);
-  largest_cost_ = is_empty() ? price_of(record) : std::max(largest_cost_, record.cost);
+  // Halved in about eleven items without one so large, so that a single one does not make turns
+  // long for ever.
+  largest_cost_ = std::max(price_of(record), is_empty() ? 1 : largest_cost_ - largest_cost_ / 16);
   ++payer.items;
   ++items_;
   cost_ += record.cost;
@@ -58,9 +60,10 @@ slot_number lane::peek() {
   for (;;) {
     auto& t = turns_.front();
     if (t.occupied != 0) {
-      if (!t.has_turn) t.deficit = credited(t, largest_cost_);
-      t.has_turn = true;
       auto slot = front_of(t);
+      auto quantum = std::max(largest_cost_, price_of((*table_)[slot]));
+      if (!t.has_turn) t.deficit = credited(t, quantum);
+      t.has_turn = true;
       if (price_of((*table_)[slot]) <= t.deficit) return slot;
     }
     t.has_turn = false;

@@ -25,7 +25,7 @@ void batch_scheduler::depart(const departure& left) {
 // With all that share their places.
 void batch_scheduler::depart_all(const batch_slots& slots, errc outcome) {
   for (auto leader : slots) {
-    for (auto slot = leader; slot != no_slot; slot = table_[slot].next_follower) {
+    for (auto slot = leader; slot != no_slot; slot = table_.take_follower(leader)) {
       arrivals_.push_back(table_[slot].arrival);
       depart({.slot = slot, .outcome = outcome});
     }
@@ -42,9 +42,7 @@ void batch_scheduler::leave_early(time_point now, slot_number slot, errc why) {
   auto place = record.place;
   departure left{.slot = slot, .outcome = why};
   if (place == item_place::following) {
-    auto* link = &table_[record.leader].next_follower;
-    while (*link != slot) link = &table_[*link].next_follower;
-    *link = record.next_follower;
+    table_.unfollow(slot);
     return depart(left);
   }
   left.heir = promote_follower(slot);
@@ -79,31 +77,29 @@ void batch_scheduler::leave_early(time_point now, slot_number slot, errc why) {
 // Gives the place of an item that leaves to the first of those that share it; the others share it
 // with that one.
 slot_number batch_scheduler::promote_follower(slot_number leader) {
-  auto& left = table_[leader];
-  auto slot = std::exchange(left.next_follower, no_slot);
+  auto slot = table_.promote(leader);
   if (slot == no_slot) return no_slot;
   --following_items_;
+  auto& left = table_[leader];
   auto& heir = table_[slot];
-  heir.leader = no_slot;
   heir.since = left.since;
   heir.cost = left.cost;
   heir.lane = left.lane;
   heir.place = left.place;
   heir.batch = left.batch;
   heir.position = left.position;
-  for (auto s = heir.next_follower; s != no_slot; s = table_[s].next_follower)
-    table_[s].leader = slot;
   return slot;
 }
 
 errc batch_scheduler::why_unwanted(time_point horizon, slot_number slot) const {
-  if (table_[slot].deadline <= horizon) return errc::expired;
+  auto deadline = table_[slot].deadline;
+  if (deadline != time_point::max() && deadline <= horizon) return errc::expired;
   return is_abandoned_ && is_abandoned_(slot) ? errc::cancelled : errc::none;
 }
 
-// Lets an item that stands in no list leave if nobody wants it any more, or its deadline does not lie
-// behind the horizon. Returns it, or the first
-// of those that share its place and are wanted, which gets it.
+// Lets an item that stands in no list leave if nobody wants it any more, or its deadline does not
+// lie behind the horizon. Returns it, or the first of those that share its place and are wanted,
+// which gets it.
 slot_number batch_scheduler::first_wanted(time_point horizon, slot_number slot) {
   while (slot != no_slot) {
     auto why = why_unwanted(horizon, slot);
@@ -127,7 +123,7 @@ bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& 
     return true;
   }
   workers_.succeeded(f->worker);
-  turnaround_.add(now - f->dispatched_at);
+  f->lane->turnaround.add(now, now - f->dispatched_at);
   deliver(*f, report);
   observe(now, *f, errc::none, report.failed.size(), report.executed);
   end_flight(now, *f->lane);
@@ -174,9 +170,10 @@ void batch_scheduler::deliver(flight& f, const batch_report& report) {
   for (std::uint32_t i = 0; i < f.slots.size(); ++i) {
     bool is_error = failed != report.failed.end() && *failed == i;
     if (is_error) ++failed;
-    for (auto slot = f.slots[i]; slot != no_slot; slot = table_[slot].next_follower) {
+    for (auto slot = f.slots[i], next = no_slot; slot != no_slot; slot = next) {
+      next = table_.take_follower(f.slots[i]);
       arrivals_.push_back(table_[slot].arrival);
-      depart({.slot = slot, .position = i, .shares_result = table_[slot].next_follower != no_slot});
+      depart({.slot = slot, .position = i, .shares_result = next != no_slot});
       ++(is_error ? errors : results);
     }
   }

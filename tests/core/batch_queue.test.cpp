@@ -29,12 +29,18 @@ struct fixture {
     return slot;
   }
 
+  slot_number pop(lane& from, std::size_t room = SIZE_MAX) {
+    auto slot = queue.peek(from, room);
+    if (slot != no_slot) queue.take(from, slot, true);
+    return slot;
+  }
+
   // Takes a whole batch out of the lane whose turn it is; it stays with the workers.
   std::string take(time_point now) {
     auto* due = queue.next_due(now);
     if (!due) return "nobody";
     for (std::size_t i = 0; i < opts.max_batch_items; ++i)
-      if (queue.pop(*due, SIZE_MAX) == no_slot) break;
+      if (pop(*due) == no_slot) break;
     ++due->batches;
     queue.end_turn(now, *due);
     return due->key();
@@ -119,8 +125,8 @@ TEST_CASE("a lane is due at once when its cost is enough") {
   auto* due = f.queue.next_due(start);
   REQUIRE(due);
   CHECK(f.queue.decide(*due, start).reason == close_reason::cost);
-  CHECK(f.queue.pop(*due, 6) != no_slot);
-  CHECK(f.queue.pop(*due, 5) == no_slot); // stays, in front
+  CHECK(f.pop(*due, 6) != no_slot);
+  CHECK(f.pop(*due, 5) == no_slot); // stays, in front
   CHECK(f.queue.items() == 1);
   f.queue.end_turn(start, *due);
   CHECK_FALSE(f.queue.next_due(start));

@@ -206,7 +206,7 @@ struct experienced_rig : rig {
   }
 };
 
-const auto later = start + 1h;
+const auto later = start + 3s;
 
 } // namespace
 
@@ -223,4 +223,42 @@ TEST_CASE("an item that cannot be answered in time is tried where there is room"
   r.admit(later, 1'000, {.timeout = 9ms});
   r.admit(later, 1'001, {.timeout = 20ms});
   CHECK(r.take(later).numbers == range(1'000, 1'002));
+}
+
+TEST_CASE("slow keys say nothing of a fast one") {
+  rig r{{.max_batch_items = 2, .max_delay = 1h}};
+  r.with_workers(1);
+  auto now = start;
+  auto run = [&](std::string_view key, duration took) {
+    r.admit(now, range(0, 2), {.key = key});
+    auto b = r.take(now);
+    r.complete(now += took, b);
+  };
+  for (int i = 0; i < 10; ++i) {
+    r.admit(now, 0, {.key = "fast"}); // keeps the lane
+    run("slow", 200ms);
+    r.admit(now, 1, {.key = "fast"});
+    auto b = r.take(now);
+    r.admit(now, 0, {.key = "slow"});
+    r.complete(now += 5ms, b);
+    r.admit(now, 1, {.key = "slow"});
+    b = r.take(now);
+    r.complete(now += 200ms, b);
+  }
+  CHECK(r.core.turnaround("fast") <= 5ms);
+  CHECK(r.core.turnaround("other") == 0s);
+}
+
+TEST_CASE("one slow batch does not cost the burst that follows it") {
+  rig r{{.max_batch_items = 64, .when_idle = when_idle::immediate, .request_timeout = 1s}};
+  r.with_workers(1);
+  r.admit(start, 0);
+  r.complete(start + 900ms, r.take(start)); // the first one of a cold worker
+  auto now = start + 1s;
+  r.admit(now, range(1, 1'281));
+  for (; r.core.queue_items() + r.core.in_flight_items() > 0; now += 10ms) {
+    r.expire(now);
+    r.complete(now + 10ms, r.take(now));
+  }
+  CHECK(of(outcome::ok, r.counters().replies) == 1'281);
 }

@@ -200,6 +200,7 @@ void core_model::leave_unwanted(number who, errc why) {
 }
 
 bool core_model::is_hopeless(const entry& e) const {
+  auto turnaround = lanes[all_places[e.place].key].turnaround;
   return e.deadline != time_point::max() && e.deadline <= now + turnaround;
 }
 

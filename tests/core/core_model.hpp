@@ -65,6 +65,7 @@ using places = std::vector<std::size_t>;
 struct lane_model {
   places queued; // oldest first
   std::size_t batches = 0;
+  duration turnaround = duration::zero();
   // While it is due: how many batches each other lane got.
   std::array<std::size_t, key_names.size()> passed_by = {};
 };
@@ -200,7 +201,6 @@ struct core_model {
 
   options opts;
   bool coalesces = false;
-  duration turnaround = duration::zero();
   time_point now = {};
   std::deque<entry> items;
   std::deque<place> all_places;

@@ -97,3 +97,16 @@ TEST_CASE("those who wait can be turned away in their order, without a grant") {
   CHECK_FALSE(line.turn_away());
   CHECK(line.held() == 0);
 }
+
+TEST_CASE("a grant that is taken back goes to the one who waits next") {
+  credit_line line;
+  line.ask(1, 5);
+  line.ask(2, 5);
+  CHECK(line.next_grant(3, time_point{1h})->items == 3);
+  line.revoke();
+  CHECK(line.held() == 0);
+  auto second = line.next_grant(3, time_point{1h});
+  REQUIRE(second);
+  CHECK(second->ticket == 2);
+  CHECK(second->items == 3);
+}

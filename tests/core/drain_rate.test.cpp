@@ -74,3 +74,10 @@ TEST_CASE("the first batch of all is an answer at once") {
   CHECK(rate.time_for(start + 10ms, 64) > 9ms);
   CHECK(rate.time_for(start + 10ms, 64) < 11ms);
 }
+
+TEST_CASE("after a long pause the pace is that of the newcomers alone") {
+  drain_rate rate;
+  run(rate, start, 5s);
+  auto end = run(rate, start + 1h, 100ms);
+  CHECK(is_about(rate.time_for(end, 10'000), 1s));
+}

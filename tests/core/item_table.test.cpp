@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 using namespace batcher;
@@ -98,8 +99,7 @@ TEST_CASE("a slot that is used again has a record as new") {
   used.deadline = time_point{3h};
   used.cost = 7;
   used.batch = 9;
-  used.next_follower = 5;
-  used.leader = 6;
+  used.group = 5;
   used.priority = 3;
   table.free(slot);
   REQUIRE(table.take() == slot);
@@ -108,8 +108,7 @@ TEST_CASE("a slot that is used again has a record as new") {
   CHECK(record.deadline == time_point::max());
   CHECK(record.cost == 1);
   CHECK(record.batch == 0);
-  CHECK(record.next_follower == no_slot);
-  CHECK(record.leader == no_slot);
+  CHECK(record.group == no_group);
   CHECK(record.priority == 0);
   CHECK(record.place == item_place::none);
 }
@@ -162,4 +161,57 @@ TEST_CASE("the two lists that an item stands in do not know each other") {
   table.remove(lane, &item_record::in_lane, 1);
   CHECK(members(table, line) == std::vector<slot_number>{0, 1, 2});
   CHECK(table[0].in_lane.next == 2);
+}
+
+// -- places that are shared -----------------------------------------------------------------------
+
+namespace {
+
+struct sharing {
+  sharing() {
+    for (auto& slot : slots) {
+      slot = table.take();
+      table[slot].place = item_place::queued;
+    }
+    for (auto slot : {slots[1], slots[2], slots[3]}) table.follow(slots[0], slot);
+  }
+
+  std::vector<slot_number> take_all(slot_number leader) {
+    std::vector<slot_number> out;
+    for (;;) {
+      auto slot = table.take_follower(leader);
+      if (slot == no_slot) return out;
+      out.push_back(slot);
+    }
+  }
+
+  item_table table;
+  std::array<slot_number, 4> slots;
+};
+
+using numbers = std::vector<slot_number>;
+
+} // namespace
+
+TEST_CASE("followers are taken in the order in which they came") {
+  sharing s;
+  CHECK(s.table.has_followers(s.slots[0]));
+  CHECK_FALSE(s.table.has_followers(s.slots[1]));
+  CHECK(s.take_all(s.slots[0]) == numbers{s.slots[1], s.slots[2], s.slots[3]});
+  CHECK_FALSE(s.table.has_followers(s.slots[0]));
+}
+
+TEST_CASE("one that ends its following leaves the others where they are") {
+  sharing s;
+  s.table.unfollow(s.slots[2]);
+  CHECK(s.take_all(s.slots[0]) == numbers{s.slots[1], s.slots[3]});
+}
+
+TEST_CASE("the first to come takes over, and the others follow it") {
+  sharing s;
+  CHECK(s.table.promote(s.slots[0]) == s.slots[1]);
+  s.table[s.slots[1]].place = item_place::queued;
+  CHECK_FALSE(s.table.has_followers(s.slots[0]));
+  CHECK(s.take_all(s.slots[1]) == numbers{s.slots[2], s.slots[3]});
+  CHECK(s.table.promote(s.slots[1]) == no_slot);
 }

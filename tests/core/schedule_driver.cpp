@@ -84,7 +84,8 @@ std::size_t schedule::take_batches() {
   std::size_t done = 0;
   for (;; ++done) {
     auto before = model_.lanes_before();
-    model_.turnaround = core_->stats(clock()).turnaround; // tested by itself
+    for (std::size_t key = 0; key < key_names.size(); ++key)
+      model_.lanes[key].turnaround = core_->turnaround(key_names[key]); // tested by itself
     auto b = core_->next_batch(clock());
     for (auto& gone : core_->departures()) model_.leave_unwanted(*gone.item.who, gone.outcome);
     done += settle();

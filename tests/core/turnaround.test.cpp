@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The estimate of a batch's time, from its first sample to drifts and outliers.
+// What is expected of a batch: nothing at first, few exceptions, no outliers, no old times.
 
 #include "batcher/turnaround.hpp"
 
@@ -11,32 +11,32 @@ using namespace std::chrono_literals;
 
 namespace {
 
-turnaround after(int times, duration sample, turnaround t = {}) {
-  for (int i = 0; i < times; ++i) t.add(sample);
+const time_point start{1h};
+
+turnaround after(int times, duration took, turnaround t = {}) {
+  for (int i = 0; i < times; ++i) t.add(start, took);
   return t;
 }
 
 } // namespace
 
-TEST_CASE("nothing is expected before the first batch") { CHECK(turnaround{}.most() == 0ns); }
-
-TEST_CASE("the first batch may have been a fast one") { CHECK(after(1, 10ms).most() == 30ms); }
-
-TEST_CASE("batches that all take the same time are expected to take it again") {
-  auto most = after(100, 10ms).most();
-  CHECK(most >= 10ms);
-  CHECK(most < 10ms + 1us);
+TEST_CASE("nothing is expected before eight batches are known") {
+  CHECK(after(7, 10ms).most(start) == 0ns);
+  CHECK(after(8, 10ms).most(start) == 10ms);
 }
 
-TEST_CASE("a drift is followed in a few dozen batches") {
-  auto most = after(60, 50ms, after(100, 10ms)).most();
-  CHECK(most > 49ms);
-  CHECK(most < 52ms);
+TEST_CASE("one slow batch says nothing, two do") {
+  CHECK(after(1, 900ms, after(15, 10ms)).most(start) == 10ms);
+  CHECK(after(2, 900ms, after(14, 10ms)).most(start) == 900ms);
 }
 
-TEST_CASE("times that vary are exceeded by few") {
-  turnaround t;
-  for (int i = 0; i < 200; ++i) t.add(i % 2 == 0 ? 8ms : 12ms);
-  CHECK(t.most() > 12ms);
-  CHECK(t.most() < 22ms);
+TEST_CASE("sixteen batches later it is forgotten") {
+  CHECK(after(14, 10ms, after(2, 900ms)).most(start) == 900ms);
+  CHECK(after(15, 10ms, after(2, 900ms)).most(start) == 10ms);
+}
+
+TEST_CASE("ten seconds later, too") {
+  auto t = after(16, 900ms);
+  CHECK(t.most(start + 10s) == 900ms);
+  CHECK(t.most(start + 10s + 1ns) == 0ns);
 }

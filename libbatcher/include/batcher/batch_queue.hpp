@@ -38,6 +38,12 @@ public:
   /// Returns the lane of a key, made if need be; null if it would be one too many.
   [[nodiscard]] lane* lane_of(std::string_view key);
 
+  /// Returns the lane of a key, null if there is none.
+  [[nodiscard]] const lane* find(std::string_view key) const;
+
+  /// Returns a lane with items, null if nothing is queued.
+  [[nodiscard]] lane* any() const noexcept;
+
   /// Returns the lane with the most items, null if nothing is queued. O(lanes).
   [[nodiscard]] lane* longest() const noexcept;
 
@@ -57,9 +63,12 @@ public:
   /// Returns why and since when a due lane's next batch leaves.
   [[nodiscard]] flush_decision decide(const lane& due, time_point now) const;
 
-  /// Removes the next item of a lane if its cost fits into `room`. The lane's standing is out of
-  /// date until `end_turn`.
-  [[nodiscard]] slot_number pop(lane& from, std::size_t room);
+  /// Returns the next item of a lane if its cost fits into `room`, else `no_slot`.
+  [[nodiscard]] slot_number peek(lane& from, std::size_t room) const;
+
+  /// Removes the item that `peek` returned just now; its tenant pays for it if it is served. The
+  /// lane's standing is out of date until `end_turn`.
+  void take(lane& from, slot_number slot, bool is_served);
 
   /// Puts a lane that was due behind all others, once its batch was taken out.
   void end_turn(time_point now, lane& of);
@@ -82,12 +91,14 @@ public:
 
   [[nodiscard]] std::size_t items() const noexcept { return items_; }
   [[nodiscard]] std::size_t cost() const noexcept { return cost_; }
-  /// Returns the number of lanes with items or batches.
+  /// Returns whether a lane has as many batches with the workers as it may.
+  [[nodiscard]] bool is_blocked(const lane& l) const noexcept;
+
+  /// Returns the number of lanes with items or batches, those that wait to run again included.
   [[nodiscard]] std::size_t lanes() const noexcept;
 
 private:
   [[nodiscard]] lane_view view_of(const lane& l) const;
-  [[nodiscard]] bool is_blocked(const lane& l) const noexcept;
   [[nodiscard]] static bool is_idle(const lane& l) noexcept;
   void place(time_point now, lane& l);
   void stand(lane& l, lane::standing where);

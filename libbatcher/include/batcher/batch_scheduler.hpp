@@ -29,7 +29,6 @@
 #include "batcher/retry.hpp"
 #include "batcher/stats.hpp"
 #include "batcher/time.hpp"
-#include "batcher/turnaround.hpp"
 #include "batcher/worker_table.hpp"
 
 #include <cstddef>
@@ -95,6 +94,7 @@ public:
   bool cancel(time_point now, item_id id);
   void ask_credit(time_point now, std::uint64_t ticket, std::size_t items);
   [[nodiscard]] std::optional<credit_line::grant> next_grant(time_point now);
+  void revoke_grant() noexcept { credit_.revoke(); }
 
   // -- batches ------------------------------------------------------------------------------------
 
@@ -132,6 +132,7 @@ public:
     return is_closed() || (draining_since_ && is_idle());
   }
   [[nodiscard]] duration retry_after(time_point now) const noexcept;
+  [[nodiscard]] duration turnaround(std::string_view key) const;
   [[nodiscard]] batcher_stats stats(time_point now);
 
   [[nodiscard]] std::size_t queue_items() const noexcept { return queue_.items() + retry_items_; }
@@ -169,7 +170,6 @@ private:
   [[nodiscard]] flight take_retry(time_point now, retries::iterator it);
   [[nodiscard]] batch dispatch(time_point now, flight f, std::optional<worker_id> avoid);
   void forget_retry(time_point now, retries::iterator it);
-  [[nodiscard]] bool is_blocked(const lane& l) const noexcept;
 
   // settling
   [[nodiscard]] std::optional<flight> land(time_point now, batch_id id);
@@ -199,7 +199,6 @@ private:
   retries retries_;
   retry_budget budget_;
   drain_rate rate_;
-  turnaround turnaround_;
   credit_line credit_;
   deadlines item_deadlines_;
   deadlines flight_deadlines_;

@@ -14,12 +14,14 @@
 //   3. With credit free, not paused and the lane below `max_lane_batches`, no item waits longer
 //      than `max_delay`, provided the driver calls `next_batch` at `next_deadline`.
 //   4. Within one lane, tenant and priority items leave the queue in the order of their arrival. A
-//      batch that runs again goes before all fresh ones, the oldest first.
+//      batch that runs again goes before all fresh ones, the oldest first, unless its lane has as
+//      many as `max_lane_batches` with the workers.
 //   5. A lane takes turns with the other due ones, a tenant gets its share by weight, and a
 //      priority is overtaken within its bound (lane.hpp): none of them starves.
 //   6. No worker holds more batches than its credit.
 //   7. No item is dispatched whose deadline has come or whose sender has ended, or, while others
-//      could fill its batch, whose deadline comes before a batch is usually back.
+//      could fill its batch, whose deadline comes before a batch of its lane is
+//      sure to be back.
 //
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10
@@ -151,6 +153,9 @@ public:
     return rules_.next_grant(now);
   }
 
+  /// Takes the latest grant back, whose asker has ended; the next one gets the room.
+  void revoke_grant() noexcept { rules_.revoke_grant(); }
+
   // -- batches ------------------------------------------------------------------------------------
 
   /// Forms the next batch if one is due and a worker has credit. Call until it returns nothing,
@@ -266,6 +271,13 @@ public:
   /// Returns how long what is queued now takes to be dispatched at the rate of late.
   [[nodiscard]] duration retry_after(time_point now) const noexcept {
     return rules_.retry_after(now);
+  }
+
+  /// Returns how long a batch of a lane takes from its dispatch to its results, but for few; zero
+  /// while too little is known. An item that has less time left departs with `errc::expired` where
+  /// another can take its place.
+  [[nodiscard]] duration turnaround(std::string_view key = {}) const {
+    return rules_.turnaround(key);
   }
 
   [[nodiscard]] batcher_stats stats(time_point now) { return rules_.stats(now); }

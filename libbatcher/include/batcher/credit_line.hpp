@@ -40,6 +40,12 @@ public:
     return given;
   }
 
+  /// Takes the latest grant back. Precondition: `next_grant` returned it just now.
+  void revoke() noexcept {
+    held_ -= leases_.back().items;
+    leases_.pop_back();
+  }
+
   /// Uses up room for one item, of the oldest lease; returns false if none is held.
   bool use() noexcept {
     if (held_ == 0) return false;

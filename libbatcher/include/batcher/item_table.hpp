@@ -25,6 +25,10 @@ struct tenant;
 using slot_number = std::uint32_t;
 inline constexpr slot_number no_slot = UINT32_MAX;
 
+/// Number of a group of items that share a place.
+using group_number = std::uint32_t;
+inline constexpr group_number no_group = UINT32_MAX;
+
 /// Where an item is.
 enum class item_place : std::uint8_t {
   /// Nowhere: the slot is free.
@@ -63,7 +67,8 @@ struct item_record {
   std::size_t cost = 1;
   batcher::lane* lane = nullptr;
   batcher::tenant* tenant = nullptr; // while queued
-  /// Among the items of the same tenant and priority, while queued.
+  /// Among the items of the same tenant and priority, while queued; among those that share a place,
+  /// while following.
   slot_links in_line;
   /// Among all items of the lane, oldest first, while queued.
   slot_links in_lane;
@@ -71,10 +76,8 @@ struct item_record {
   std::uint64_t batch = 0;
   std::uint32_t position = 0;
   std::uint32_t generation = 0;
-  /// The next item that shares this one's place.
-  slot_number next_follower = no_slot;
-  /// While following: whom.
-  slot_number leader = no_slot;
+  /// Those that share this item's place, or whose place it shares.
+  group_number group = no_group;
   std::uint8_t priority = 0;
   item_place place = item_place::none;
 };
@@ -108,9 +111,36 @@ public:
   /// Puts `slot` where `old` is.
   void replace(slot_list& list, slot_links item_record::*links, slot_number old, slot_number slot);
 
+  // -- places that are shared ---------------------------------------------------------------------
+
+  /// Lets `slot` share the place of `leader`, behind those that do already.
+  void follow(slot_number leader, slot_number slot);
+
+  [[nodiscard]] bool has_followers(slot_number leader) const noexcept {
+    auto& record = records_[leader];
+    return record.group != no_group && record.place != item_place::following;
+  }
+
+  /// Ends the following of an item.
+  void unfollow(slot_number slot);
+
+  /// Ends the following of the first one that shares the place of `leader`, and returns it;
+  /// `no_slot` if there is none.
+  slot_number take_follower(slot_number leader);
+
+  /// The same, but the others share the place of that one from now on.
+  slot_number promote(slot_number leader);
+
 private:
+  struct group {
+    slot_number leader = no_slot;
+    slot_list followers;
+  };
+
   std::vector<item_record> records_;
-  slot_number first_free_ = no_slot; // linked by next_follower
+  slot_number first_free_ = no_slot; // linked by in_line.next
+  std::vector<group> groups_;
+  std::vector<group_number> free_groups_;
   std::size_t taken_ = 0;
 };
 

@@ -4,8 +4,8 @@
 // limits.
 //
 // Order. Tenants take turns by deficit round robin over cost (Shreedhar and Varghese, SIGCOMM
-// 1995): with its turn a tenant is credited its weight times the quantum, the largest cost in the
-// lane, and serves while its credit lasts. So, between two tenants that both always have items
+// 1995): with its turn a tenant is credited its weight times the quantum, the largest cost of
+// late, and serves while its credit lasts. So, between two tenants that both always have items
 // queued, what was served per unit of weight never differs by more than three quanta. Within a
 // tenant, the item with the least
 //
@@ -23,6 +23,7 @@
 #include "batcher/item.hpp"
 #include "batcher/item_table.hpp"
 #include "batcher/time.hpp"
+#include "batcher/turnaround.hpp"
 
 #include <array>
 #include <cstddef>
@@ -100,8 +101,8 @@ public:
   /// Returns the item of a tenant that came first, `no_slot` if there is none.
   [[nodiscard]] slot_number oldest_of(std::string_view tenant_name) const;
 
-  /// Returns the oldest item of the tenant that holds most by its weight: who gives way when the lane
-  /// is full. Precondition: not empty. O(tenants).
+  /// Returns the oldest item of the tenant that holds most by its weight: who gives way when the
+  /// lane is full. Precondition: not empty. O(tenants).
   [[nodiscard]] slot_number first_to_drop() const;
 
   /// Returns since when there have been `items` items or a cost of `cost`, whichever came first, in
@@ -131,6 +132,8 @@ public:
   std::size_t batches = 0;
   /// Batches that wait to run again.
   std::size_t retries = 0;
+  /// How long its batches took of late.
+  batcher::turnaround turnaround;
 
 private:
   using tenants = std::list<tenant>;
@@ -148,7 +151,7 @@ private:
   slot_list by_age_;
   std::size_t items_ = 0;
   std::size_t cost_ = 0;
-  std::size_t largest_cost_ = 1; // since the lane was last empty
+  std::size_t largest_cost_ = 1; // of late
   // Those with queued items, the one whose turn it is in front, and at most one without: the only
   // tenant of a lane stays, since most lanes have no other.
   tenants turns_;

@@ -44,12 +44,12 @@ enum class overload : std::uint8_t {
   /// It is refused with `errc::queue_full`.
   refuse_newest,
   /// It takes the place of the oldest request of its tenant, if that is full, or else of the tenant
-  /// that holds most by its weight in the lane that is full, or in the longest one if the whole queue
-  /// is; that one is answered with `errc::dropped`.
+  /// that holds most by its weight in the lane that is full, or in the longest one if the whole
+  /// queue is; that one is answered with `errc::dropped`.
   drop_oldest,
   /// It is refused as well, unless it comes on credit: clients ask for credit first, which is
-  /// granted in the order of asking, as soon as there is room, and holds that room for
-  /// `credit_lease`.
+  /// granted in the order of asking, as soon as there is room in the queue, and holds that room
+  /// for `credit_lease`. Limits of lanes and tenants are not looked at until the request comes.
   wait_for_credit,
 };
 
@@ -110,15 +110,18 @@ struct options {
   // -- deadlines ----------------------------------------------------------------------------------
 
   /// How long a request may take, counted from its arrival; then it is answered with
-  /// `errc::expired`, wherever it is. A request may ask for less. One that is shorter than
-  /// `max_delay` ends before the window of a lone request does. Range: 0 to 24 hours. 0: no limit.
+  /// `errc::expired`, wherever it is. It is so earlier if others could take its place in a batch
+  /// and the time that is left is less than batches of its lane take (`turnaround.hpp`): work that
+  /// comes too late costs those that could be in time. A request may ask for less. One that is
+  /// shorter than `max_delay` ends before the window of a lone request does. Range: 0 to 24 hours.
+  /// 0: no limit.
   duration request_timeout = duration::zero();
 
   // -- how much may wait (affects memory and overload) --------------------------------------------
 
   /// Most items that wait for dispatch, those being executed not counted; with one more, `overload`
-  /// decides. As many again may share the places of identical ones. Unit: items. Range:
-  /// `max_batch_items` and up; 0 is refused.
+  /// decides. Those of failed batches that run again come on top, and as many again may share the
+  /// places of identical ones. Unit: items. Range: `max_batch_items` and up; 0 is refused.
   std::size_t max_queue_items = 65'536;
 
   /// The same for each lane, so that one key cannot fill the queue. Unit: items. Range:
@@ -134,10 +137,11 @@ struct options {
   std::size_t max_lanes = 1'024;
 
   /// Batches that one lane may have with the workers at once, so that a slow key leaves workers for
-  /// the others. Unit: batches. Range: any. 0: no limit.
+  /// the others. One past its `batch_timeout` counts until its worker comes back. Unit: batches.
+  /// Range: any. 0: no limit.
   std::size_t max_lane_batches = 0;
 
-  /// What happens to a request when the queue or its lane is full.
+  /// What happens to a request when the queue, its lane or its tenant is full.
   batcher::overload overload = batcher::overload::refuse_newest;
 
   /// How long room that was granted to a client is kept for it. Matters for
@@ -184,8 +188,9 @@ struct options {
   /// those put aside do not wait.
   duration max_restart_delay = std::chrono::seconds{30};
 
-  /// How long requests wait while no worker is up or starting; then everything that waits, and
-  /// every newcomer, is answered with `errc::no_workers` until a worker is back. Range: 0 to 1
+  /// How long after the last worker went requests still wait for one; later, unless one is just
+  /// being started, everything that waits, and every newcomer, is answered with `errc::no_workers`
+  /// until a worker is up. Where dead workers are not replaced that comes at once. Range: 0 to 1
   /// hour. 0: at once.
   duration max_outage = std::chrono::seconds{1};
 

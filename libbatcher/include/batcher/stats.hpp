@@ -19,9 +19,6 @@ struct batcher_stats {
   /// How long what is queued takes to be dispatched at the rate of late: the hint that comes with
   /// `errc::queue_full`.
   duration retry_after = duration::zero();
-  /// How long a batch takes from its dispatch to its results, at most, but for few. An item that has
-  /// less time left leaves with `errc::expired` where another can take its place.
-  duration turnaround = duration::zero();
   /// Items that share the place of an identical one.
   std::size_t following_items = 0;
   /// Batches that workers hold.

@@ -99,8 +99,8 @@ public:
   /// Hands out, once, a worker that has retired and left. Call until empty.
   [[nodiscard]] std::optional<worker_id> take_retired();
 
-  /// Sets the credit of every worker that has come up, now and later. Batches that are held beyond
-  /// it stay. Precondition: at least 1.
+  /// Sets the credit of every worker that is up. Batches that are held beyond it stay.
+  /// Precondition: at least 1.
   void set_credit(std::size_t credit);
 
   /// Takes new rules for what happens from now on; waits that were drawn already stay.
