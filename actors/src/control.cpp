@@ -5,11 +5,20 @@
 
 #include "batcher/actors/control.hpp"
 
+#include <memory>
+#include <utility>
+
 namespace batcher::actors::detail {
 
 namespace {
 
 void ignore(const caf::error&) {}
+
+template <class... Ts>
+void tell(caf::actor_system& system, const caf::actor& batcher, Ts&&... xs) {
+  caf::scoped_actor self{system};
+  compat::urgent_request(self.ptr(), batcher, std::forward<Ts>(xs)...).receive([] {}, ignore);
+}
 
 } // namespace
 
@@ -30,27 +39,21 @@ std::uint64_t drain(caf::actor_system& system, const caf::actor& batcher, durati
 }
 
 void stop(caf::actor_system& system, const caf::actor& batcher) {
-  caf::scoped_actor self{system};
-  compat::urgent_request(self.ptr(), batcher, stop_atom_v).receive([] {}, ignore);
+  tell(system, batcher, stop_atom_v);
 }
 
 void pause(caf::actor_system& system, const caf::actor& batcher) {
-  caf::scoped_actor self{system};
-  compat::urgent_request(self.ptr(), batcher, pause_atom_v).receive([] {}, ignore);
+  tell(system, batcher, pause_atom_v);
 }
 
 void resume(caf::actor_system& system, const caf::actor& batcher) {
-  caf::scoped_actor self{system};
-  compat::urgent_request(self.ptr(), batcher, resume_atom_v).receive([] {}, ignore);
+  tell(system, batcher, resume_atom_v);
 }
 
 void reconfigure(caf::actor_system& system, const caf::actor& batcher, const options& opts) {
   if (auto problems = validate(opts); !problems.empty())
     throw invalid_options{text_of_problems(problems)};
-  caf::scoped_actor self{system};
-  compat::urgent_request(self.ptr(), batcher,
-                         reconfigure_message{std::make_shared<const options>(opts)})
-    .receive([] {}, ignore);
+  tell(system, batcher, reconfigure_message{std::make_shared<const options>(opts)});
 }
 
 batcher_stats stats(caf::actor_system& system, const caf::actor& batcher) {

@@ -139,6 +139,13 @@ TEST_CASE_METHOD(bulk_fixture, "an empty handle answers a bulk at once") {
   CHECK(values_of(**out) == std::vector<int>(2, code(errc::shut_down)));
 }
 
+TEST_CASE_METHOD(bulk_fixture, "an empty callback drops the answers to a bulk") {
+  auto b = spawn_doubler({.max_batch_items = 2});
+  actors::ask_all(b, {.requests = {1, 2}}, std::function<void(results)>{});
+  time.run();
+  CHECK(called == calls{{1, 2}});
+}
+
 TEST_CASE_METHOD(bulk_fixture, "a bulk whose client has ended is not executed") {
   auto b = spawn_doubler({.max_delay = 10ms});
   auto out = send_bulk(b, {.requests = {1, 2, 3}});

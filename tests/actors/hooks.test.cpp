@@ -141,6 +141,19 @@ TEST_CASE_METHOD(actor_fixture,
 }
 
 TEST_CASE_METHOD(actor_fixture,
+                 "nothing is executed of a request with a part that costs too much") {
+  auto how = splitting;
+  how.split = [](const int&, std::size_t) { return std::vector<int>{1, 11, 2}; };
+  auto b = spawn_doubler(ten_at_most, how);
+  request(b, 14, 15);
+  time.advance(1ms);
+  CHECK(called.empty());
+  CHECK(answered.failed_with(errc::too_costly) == 1);
+  CHECK(counted(b, outcome::too_costly) == 1);
+  CHECK(stats(b).counters.requests == 1);
+}
+
+TEST_CASE_METHOD(actor_fixture,
                  "a hook that throws for a part costs the whole, wherever it came from") {
   auto how = splitting;
   how.hash = [](const int& x) -> std::size_t {

@@ -212,6 +212,26 @@ TEST_CASE_METHOD(real_fixture, "a promise may be answered from any thread") {
   CHECK(answers[2].get().error() == caf::make_error(errc::batch_failed)); // dropped
 }
 
+TEST_CASE("a system ends although a promise is still held, which then answers nobody") {
+  std::optional<actors::batch_promise<int>> held;
+  std::latch is_held{1};
+  {
+    actors::system_config<> config;
+    caf::actor_system system{config};
+    auto b = actors::spawn_batcher<int, int>(system, {.max_batch_items = 1}, [&] {
+      return [&](batch, actors::batch_promise<int> answer) {
+        held.emplace(std::move(answer));
+        is_held.count_down();
+      };
+    });
+    auto answer = actors::ask(b, 1);
+    is_held.wait();
+    actors::stop(b);
+    CHECK(answer.get().error() == caf::make_error(errc::shut_down));
+  }
+  held->deliver(std::vector<int>{2});
+}
+
 // -- control --------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(real_fixture, "a batcher is held up, changed and asked from outside") {

@@ -297,6 +297,19 @@ TEST_CASE_METHOD(requests_fixture,
   CHECK(answered.total() == 2);
 }
 
+TEST_CASE_METHOD(requests_fixture,
+                 "a client that has ended gets no credit, but the next one does") {
+  auto b = spawn_held(on_credit);
+  request(b, 0, 3); // one in flight, the queue is full
+  auto other = spawn_client();
+  auto first = ask_as<std::uint32_t>(other, b, actors::credit_atom_v, std::uint32_t{1});
+  auto second = ask_credit(b, 1);
+  exit(other, caf::exit_reason::kill);
+  release(0);
+  time.run();
+  CHECK(*second == 1u);
+}
+
 TEST_CASE_METHOD(requests_fixture, "without the policy, or for nothing, no credit is given") {
   auto without = spawn_held({});
   CHECK(**ask_credit(without, 1)

@@ -9,6 +9,7 @@
 #include <caf/event_based_actor.hpp>
 
 #include <functional>
+#include <stdexcept>
 
 namespace batcher::tests {
 
@@ -25,12 +26,28 @@ struct task_message {
   std::function<void(caf::event_based_actor*)> task;
 };
 
+/// A number of which there is no second one if it is 13.
+struct unlucky {
+  unlucky() = default;
+  explicit unlucky(int x) : value{x} {}
+  unlucky(const unlucky& other) : value{other.value} {
+    if (value == 13) throw std::runtime_error{"no second 13"};
+  }
+  unlucky(unlucky&&) noexcept = default;
+  unlucky& operator=(const unlucky& other) { return *this = unlucky{other}; }
+  unlucky& operator=(unlucky&&) noexcept = default;
+
+  int value = 0;
+};
+
 } // namespace batcher::tests
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::release_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::task_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::unlucky)
 
 CAF_BEGIN_TYPE_ID_BLOCK(batcher_tests, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::release_message))
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::task_message))
+  CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::unlucky))
 CAF_END_TYPE_ID_BLOCK(batcher_tests)

@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -85,6 +86,9 @@ inline void settle(const std::vector<slip_ptr>& slips,
 
 using counter = std::shared_ptr<std::atomic<std::size_t>>;
 
+/// How long a thread waits for a reply before it takes it for lost. No request takes that long.
+inline constexpr auto longest_wait = 20s;
+
 /// Asks with a callback. `outstanding`, if any, counts those on their way.
 inline void ask_once(stage& on, const handle& to, batcher::actors::submit<int> what,
                      const counter& outstanding = {}) {
@@ -111,7 +115,11 @@ inline void act_at_random(stage& on, randomness& random, const counter& outstand
     });
   } else if (dice < 10) {
     slip promised{on.count, what.request};
-    promised.answer(batcher::actors::ask(to, std::move(what)).get());
+    auto answer = batcher::actors::ask(to, std::move(what));
+    if (answer.wait_for(longest_wait) == std::future_status::ready)
+      promised.answer(answer.get());
+    else
+      ++on.count.overdue; // and one reply too few
   } else if (dice < 20) {
     what.tag = ++on.last_tag;
     auto tag = what.tag;

@@ -25,7 +25,8 @@ struct ledger {
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> replies = 0;
   std::atomic<std::uint64_t> doubled = 0;
-  std::atomic<std::uint64_t> wrong = 0; ///< Another value than the right one.
+  std::atomic<std::uint64_t> overdue = 0; ///< Futures that were given up.
+  std::atomic<std::uint64_t> wrong = 0;   ///< Another value than the right one.
   /// By code; a right result counts as `none`.
   std::array<std::atomic<std::uint64_t>, batcher::all_errcs.size()> by_code = {};
   std::atomic<std::uint64_t> item_errors = 0;
@@ -83,10 +84,10 @@ using slip_ptr = std::shared_ptr<slip>;
 /// Prints what came and returns whether that is what was promised. An error that neither the user nor
 /// a batcher gives is as bad as none, but for CAF's own of an actor that is gone.
 [[nodiscard]] inline bool print(const ledger& of) {
-  std::printf("%lu requests, %lu replies, %lu doubled, %lu wrong, %lu of a foreign error; "
-              "%lu cancellations and credits asked for, %lu answered\n",
-              of.requests.load(), of.replies.load(), of.doubled.load(), of.wrong.load(),
-              of.other_errors.load(), of.questions.load(), of.answers.load());
+  std::printf("%lu requests, %lu replies, %lu doubled, %lu overdue, %lu wrong, %lu of a foreign "
+              "error; %lu cancellations and credits asked for, %lu answered\n",
+              of.requests.load(), of.replies.load(), of.doubled.load(), of.overdue.load(),
+              of.wrong.load(), of.other_errors.load(), of.questions.load(), of.answers.load());
   for (auto code : batcher::all_errcs) {
     auto n = of.by_code[static_cast<std::size_t>(code)].load();
     if (n > 0)
@@ -95,7 +96,8 @@ using slip_ptr = std::shared_ptr<slip>;
   }
   std::printf("  %-22s %10lu\n  %-22s %10lu\n", "the item's own error", of.item_errors.load(),
               "request_receiver_down", of.receiver_down.load());
-  return of.is_balanced() && of.doubled == 0 && of.wrong == 0 && of.other_errors == 0;
+  return of.is_balanced() && of.doubled == 0 && of.overdue == 0 && of.wrong == 0
+         && of.other_errors == 0;
 }
 
 } // namespace soak

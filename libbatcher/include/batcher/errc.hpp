@@ -47,9 +47,10 @@ enum class errc : std::uint8_t {
   too_many_lanes = 12,
   /// The batch function took longer than `batch_timeout`. Retry only if repeating is safe.
   batch_timeout = 13,
-  /// A field of `submit` is out of its range: the caller's bug.
+  /// A field of `submit` is out of its range, its tag is in use, a hook threw, or a message of
+  /// `message_of` was sent twice or holds another type: the caller's bug. The text says which.
   invalid_request = 14,
-  /// `reconfigure` was given options that are out of range or that cannot change; nothing changed.
+  /// `reconfigure` was given options that are out of range; nothing changed.
   /// No request is answered with it.
   invalid_options = 15,
 };

@@ -95,8 +95,9 @@ void cancel(const Handle& batcher, std::uint64_t tag) {
 }
 
 /// Makes a batcher the worker of another one: returns a worker factory whose function hands its
-/// batches to `inner` as bulks, with their keys. The errors that `inner` gives an item reach its
-/// caller. Give the outer batcher a `worker_credit` of more than 1 to hide the way.
+/// batches to `inner` as bulks, with their keys, so that lanes stay apart there, too. Timeouts,
+/// priorities, tenants and cancellations are not passed on. The errors that `inner` gives an item
+/// reach its caller. Give the outer batcher a `worker_credit` of more than 1 to hide the way.
 template <any_batcher_handle Handle>
 [[nodiscard]] auto forward_to(Handle inner) {
   using request = request_of<Handle>;

@@ -51,7 +51,9 @@ public:
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
                 std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>())
     : super{cfg}, start_worker_{std::move(start)}, desk_{std::move(opts), this->id(),
-                                                         std::move(how)} {}
+                                                         std::move(how)} {
+    compat::ignore_errors(this);
+  }
 
   const char* name() const override { return "batcher.batcher"; }
 
@@ -71,13 +73,16 @@ protected:
         return caf::delegated<Response>{};
       },
       [this](submit_message& msg) -> caf::result<Response> {
-        auto& what = static_cast<submit_payload<Request>&>(*msg.request).what;
+        auto carried = take_as<submit_payload<Request>>(msg.request);
+        if (!carried) return refuse_message();
         auto from = sender(); // which the promise of 0.17.6 takes away
-        take(std::move(what), reply_type{this->make_response_promise()}, std::move(from));
+        take(std::move(carried->what), reply_type{this->make_response_promise()}, std::move(from));
         return caf::delegated<Response>{};
       },
       [this](bulk_message& msg) -> caf::result<bulk_reply_message> {
-        take_all(static_cast<bulk_payload<Request>&>(*msg.requests));
+        auto carried = take_as<bulk_payload<Request>>(msg.requests);
+        if (!carried) return refuse_message();
+        take_all(*carried);
         return caf::delegated<bulk_reply_message>{};
       },
       [this](cancel_atom, std::uint64_t tag) { return cancel(tag); },
@@ -89,7 +94,10 @@ protected:
         core_.resume();
         proceed(now());
       },
-      [this](const reconfigure_message& msg) { return reconfigure(*msg.opts); },
+      [this](const reconfigure_message& msg) -> caf::result<void> {
+        if (!msg.opts) return caf::make_error(errc::invalid_options, "there are no options");
+        return reconfigure(*msg.opts);
+      },
       [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
         drains_.emplace_back(this->make_response_promise());
         auto at = now();
@@ -99,10 +107,12 @@ protected:
         return caf::delegated<std::uint64_t>{};
       },
       [this](stop_atom) { close(errc::shut_down, "the batcher was stopped"); },
-      [this](external_message& msg) {
-        auto outside = std::static_pointer_cast<external>(std::move(msg.request));
+      [this](external_message& msg) -> caf::result<void> {
+        auto outside = take_as<external>(std::exchange(msg.request, nullptr));
+        if (!outside) return refuse_message();
         auto what = std::move(outside->what);
         take(std::move(what), reply_type{std::move(outside)});
+        return caf::unit;
       },
       [this](tick_atom, std::uint64_t generation) {
         if (generation != tick_generation_) return;
@@ -125,6 +135,15 @@ private:
   // -- requests -----------------------------------------------------------------------------------
 
   caf::actor_addr sender() { return caf::actor_cast<caf::actor_addr>(this->current_sender()); }
+
+  // Of a message whose payload is not what it should be.
+  caf::error refuse_message() {
+    core_.refuse(now(), errc::invalid_request);
+    return caf::make_error(errc::invalid_request,
+                           "the message holds no request of the type that " + opts().name
+                             + " takes, or was sent before; name the type in message_of and make a "
+                               "new message each time");
+  }
 
   void take(submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
     auto at = now();
@@ -182,7 +201,8 @@ private:
   void proceed(time_point at) {
     supervise(at);
     desk_.expire(at);
-    while (auto due = core_.next_batch(at)) dispatch(due->id, due->worker, desk_.start(*due));
+    while (auto due = core_.next_batch(at))
+      if (auto work = desk_.start(at, *due)) dispatch(due->id, due->worker, std::move(work));
     desk_.answer_departed(at); // those that nobody wanted any more
     while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
     if (core_.is_drained()) close(errc::shut_down, "the batcher was drained");
@@ -207,7 +227,9 @@ private:
 
   void answer_credit(time_point at, const credit_line::grant& grant) {
     auto node = credits_.extract(grant.ticket);
-    if (grant.items == 0)
+    if (grant.items > 0 && node.mapped().is_abandoned())
+      core_.revoke_grant(); // for the next one that waits
+    else if (grant.items == 0)
       node.mapped().deliver(desk_.error_of(core_.refusal(), at));
     else
       node.mapped().deliver(static_cast<std::uint32_t>(grant.items));

@@ -115,6 +115,9 @@ void register_errors([[maybe_unused]] caf::actor_system_config& cfg,
 #if BATCHER_CAF_1
 template <class... Signatures>
 using typed_actor = caf::typed_actor<Signatures...>;
+
+template <class Handle, class... Signatures>
+using extend = typename Handle::template extend<Signatures...>;
 #else
 template <class Signature>
 struct signature;
@@ -131,6 +134,9 @@ struct signature<caf::result<void>(In...)> {
 
 template <class... Signatures>
 using typed_actor = caf::typed_actor<typename signature<Signatures>::type...>;
+
+template <class Handle, class... Signatures>
+using extend = typename Handle::template extend<typename signature<Signatures>::type...>;
 #endif
 
 /// Request and response of the first message of a typed handle, as `request` and `response`;
@@ -215,6 +221,17 @@ void monitor(Self* self, const Handle& handle, F on_down) {
   self->set_down_handler([on_down](caf::down_msg& msg) { on_down(msg.source, msg.reason); });
   self->monitor(handle);
 #endif
+}
+
+/// Lets an actor go on when it gets an error as a message of its own; by default it ends. Whoever is
+/// answered without having asked, and does not understand the answer, sends one back. 1.x deprecates
+/// the handler, but a typed actor would have to take errors in its interface instead.
+template <class Self>
+void ignore_errors(Self* self) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  self->set_error_handler([](caf::error&) {});
+#pragma GCC diagnostic pop
 }
 
 /// Returns whether a promise answers a request whose sender waits for it no more, since it has ended.

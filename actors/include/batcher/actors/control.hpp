@@ -37,8 +37,8 @@ template <any_batcher_handle Handle>
 }
 
 /// Refuses new requests, waits until those the batcher has are answered, at most for `timeout`, and
-/// returns how many were not finished and were answered with an error instead, over its whole life.
-/// The workers are told to end, but after a timeout one may still be inside its function: what that
+/// returns how many it has answered with `errc::shut_down` instead, over its whole life. The
+/// workers are told to end, but after a timeout one may still be inside its function: what that
 /// refers to must live as long as the actor system. Comes after the requests that the caller sent
 /// before. Returns 0 for a batcher that has ended and for an empty handle.
 template <any_batcher_handle Handle>
@@ -67,9 +67,10 @@ void resume(const Handle& batcher) {
   if (batcher) detail::resume(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
 }
 
-/// Gives a batcher new options; all but name and observer can change. Nothing that waits or runs is
-/// lost, even beyond new limits. Throws `invalid_options` with every problem, and then nothing has
-/// changed. Leaves a batcher that has ended alone.
+/// Gives a batcher new options, all but name and observer, which stay; `worker_execution` concerns
+/// workers that start later. Nothing that waits or runs is lost, even beyond new limits. Throws
+/// `invalid_options` with every problem, and then nothing has changed. Leaves a batcher that has
+/// ended alone.
 template <any_batcher_handle Handle>
 void reconfigure(const Handle& batcher, const options& opts) {
   if (batcher)

@@ -15,6 +15,7 @@
 #include "batcher/actors/requests.hpp"
 #include "batcher/batcher_core.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -104,27 +105,32 @@ public:
 
   // -- batches out --------------------------------------------------------------------------------
 
-  /// Returns the job that takes a batch to its worker.
-  [[nodiscard]] std::shared_ptr<job_type> start(const typename core_type::batch& due) {
+  /// Returns the job that takes a batch to its worker. Nothing if a request cannot be copied: then
+  /// the batch has failed, as if its function had thrown.
+  [[nodiscard]] std::shared_ptr<job_type> start(time_point at,
+                                                const typename core_type::batch& due) {
     auto work = std::make_shared<job_type>(due.items.size());
     work->key = due.key;
     work->attempt = due.attempt;
     work->padding_items = due.padding_items;
-    running_.emplace(due.id, work);
-    for (auto* x : due.items) {
-      if (x->last_run)
-        work->requests.push_back(x->request());
-      else
-        work->requests.push_back(std::move(x->own_request));
-      x->last_run = work;
-      x->position = static_cast<std::uint32_t>(work->requests.size() - 1);
+    auto thrown = text_of_exception([&] {
+      for (auto* x : due.items) hand_over(*x, work);
+    });
+    if (!thrown) {
+      running_.emplace(due.id, work);
+      return work;
     }
-    return work;
+    work->is_back = true;
+    refusals_.set(errc::batch_failed, *thrown);
+    core_.fail(at, due.id, errc::batch_failed);
+    answer_departed(at);
+    return nullptr;
   }
 
   /// Settles a batch whose job has come back.
   void finish(time_point at, batch_id id, job_type& work) {
     running_.erase(id);
+    work.is_back = true;
     if (work.outcome == errc::none) {
       if (work.report.results != work.requests.size())
         refusals_.set(errc::result_count_mismatch, text_of_mismatch(work));
@@ -159,7 +165,11 @@ public:
 
   /// Answers whatever has left the core; `work` has the results, where there are any.
   void answer_departed(time_point at, job_type* work = nullptr) {
-    for (auto& left : core_.departures()) {
+    // Out of the core before anything can throw: then they are answered by being destroyed, and no
+    // later call finds them there without their results.
+    auto departed = std::exchange(spare_, {});
+    departed.swap(core_.departures());
+    for (auto& left : departed) {
       auto& x = left.item;
       if (x.tag.use_count() == 1) tags_.erase(*x.tag);
       x.tag.reset();
@@ -167,13 +177,14 @@ public:
         running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
       if (left.outcome == errc::none) {
         auto& result = work->results[left.position];
-        x.answer.deliver(left.shares_result ? result : std::move(result));
+        x.answer.deliver(left.shares_result ? copy_of(result) : std::move(result));
       } else {
         if (left.outcome == errc::shut_down) ++unfinished_;
         x.answer.deliver(error_of(left.outcome, at));
       }
     }
-    core_.clear_departures();
+    departed.clear();
+    spare_ = std::move(departed);
   }
 
   /// Returns what a request that leaves with that code is answered with.
@@ -192,6 +203,24 @@ private:
             [how = hooks_](const item& x, const item& y) {
               return how->equal(x.request(), y.request());
             }};
+  }
+
+  static void hand_over(item& x, const std::shared_ptr<job_type>& to) {
+    if (!x.last_run)
+      to->requests.push_back(std::move(x.own_request));
+    else if (x.last_run->is_back)
+      to->requests.push_back(std::move(x.last_run->requests[x.position]));
+    else // given up or lost: its function may still read it
+      to->requests.push_back(x.request());
+    x.last_run = to;
+    x.position = static_cast<std::uint32_t>(to->requests.size() - 1);
+  }
+
+  static caf::expected<Response> copy_of(const caf::expected<Response>& result) {
+    std::optional<caf::expected<Response>> copy;
+    auto thrown = text_of_exception([&] { copy.emplace(result); });
+    if (thrown) return caf::make_error(errc::batch_failed, std::move(*thrown));
+    return std::move(*copy);
   }
 
   // A user's function that throws costs its request.
@@ -228,6 +257,11 @@ private:
     if (parts.empty()) throw std::invalid_argument{"split returned no parts"};
     std::vector<std::size_t> costs;
     for (auto& part : parts) costs.push_back(hooks_->cost(part));
+    if (std::any_of(costs.begin(), costs.end(), [&](auto cost) { return cost > limit; })) {
+      core_.refuse(at, errc::too_costly);
+      x.answer.deliver(error_of(errc::too_costly, at));
+      return;
+    }
     auto answer = std::make_shared<reply_type>(std::move(x.answer));
     auto whole = std::make_shared<collected<Response>>(
       parts.size(), [answer, how = hooks_](bulk_results<Response> results) {
@@ -271,7 +305,8 @@ private:
   refusals refusals_;
   core_type core_;
   std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
-  std::map<tag_key, std::vector<item_id>> tags_; // of the parts, if it has any
+  std::map<tag_key, std::vector<item_id>> tags_;     // of the parts, if it has any
+  std::vector<typename core_type::departure> spare_; // its memory, for the next departures
   std::uint64_t unfinished_ = 0;
 };
 

@@ -20,7 +20,8 @@ struct hooks {
 
   /// Takes a request that alone costs more than `max_batch_cost` (the second argument) apart, and
   /// puts the results of its parts, in their order, together. Both or neither. If a part fails, the
-  /// request gets the error of the first one that did.
+  /// request gets the error of the first one that did. Each part counts as a request, in limits and
+  /// in metrics.
   std::function<std::vector<Request>(const Request&, std::size_t)> split = {};
   std::function<Response(std::vector<Response>)> join = {};
 

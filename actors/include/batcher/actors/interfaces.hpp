@@ -46,12 +46,13 @@ using batcher_handle = compat::typed_actor<
   caf::result<stats_message>(stats_atom),
   // Any actor: dispatch nothing until told to go on. Requests are taken and expire as usual.
   caf::result<void>(pause_atom), caf::result<void>(resume_atom),
-  // Any actor: take these options from now on. Refused whole with `errc::invalid_options` and a text
-  // that names every problem. Nothing that waits or runs is lost.
+  // Any actor: take these options from now on, but for name and observer, which stay. Refused whole
+  // with `errc::invalid_options` and a text that names every problem. Nothing that waits or runs is
+  // lost.
   caf::result<void>(reconfigure_message),
   // Any actor: refuse new requests, finish those you have, answer the rest with `errc::shut_down`
-  // after the timeout. Answered when nothing is left, with the number of requests that ran into the
-  // timeout.
+  // after the timeout. Answered when nothing is left, with the number of requests answered with
+  // `errc::shut_down`, over its whole life.
   caf::result<std::uint64_t>(drain_atom, caf::timespan),
   // Any actor: answer everything with `errc::shut_down` at once, and every later request too.
   caf::result<void>(stop_atom),
@@ -71,23 +72,11 @@ concept any_batcher_handle =
 
 /// A batcher, as it sees itself.
 template <class Request, class Response>
-using batcher_interface = compat::typed_actor<
-  caf::result<Response>(Request),                         // as above, up to
-  caf::result<Response>(submit_message),                  //
-  caf::result<bulk_reply_message>(bulk_message),          //
-  caf::result<bool>(cancel_atom, std::uint64_t),          //
-  caf::result<std::uint32_t>(credit_atom, std::uint32_t), //
-  caf::result<bool>(is_running_atom),                     //
-  caf::result<stats_message>(stats_atom),                 //
-  caf::result<void>(pause_atom),                          //
-  caf::result<void>(resume_atom),                         //
-  caf::result<void>(reconfigure_message),                 //
-  caf::result<std::uint64_t>(drain_atom, caf::timespan),  //
-  caf::result<void>(stop_atom),                           //
-  caf::result<void>(external_message),                    // here
-  // Itself: the time has come that the core asked for. Carries a generation; a stale one is
-  // ignored.
-  caf::result<void>(tick_atom, std::uint64_t)>;
+using batcher_interface =
+  compat::extend<batcher_handle<Request, Response>,
+                 // Itself: the time has come that the core asked for. Carries a generation; a stale
+                 // one is ignored.
+                 caf::result<void>(tick_atom, std::uint64_t)>;
 
 /// A worker, as its batcher sees it.
 using worker_handle = compat::typed_actor<

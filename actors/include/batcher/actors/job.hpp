@@ -51,6 +51,8 @@ struct job_base : payload {
   /// Set by the batcher, from its own thread, when nobody waits for the batch any more: a worker
   /// that has not begun with the job leaves it.
   std::atomic<bool> abandoned = false;
+  /// Set by the batcher when nobody else reads the requests any more.
+  bool is_back = false;
   /// The same for single items.
   std::vector<std::atomic<bool>> cancelled;
 
@@ -83,8 +85,10 @@ class batch_context {
 public:
   explicit batch_context(std::shared_ptr<const job_base> of) : job_{std::move(of)} {}
 
-  /// Returns whether nobody waits for item `i` any more: it expired, was cancelled, or its sender has
-  /// ended. Its result is not looked at, but must be there.
+  /// Returns whether nobody waits for this run of item `i` any more: the item expired, was
+  /// cancelled, or its batch was given up (`batch_timeout`, or the batcher was stopped or has
+  /// ended). Its result is not looked at, but must be there. A sender that ends while the function
+  /// runs is not seen: that is looked at before dispatch only.
   [[nodiscard]] bool is_cancelled(std::size_t i) const {
     return job_->abandoned.load(std::memory_order_relaxed)
            || job_->cancelled.at(i).load(std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include "batcher/options.hpp"
 #include "batcher/stats.hpp"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,13 +28,25 @@ BATCHER_INSPECT_ERROR_CODE(errc)
 
 namespace batcher::actors {
 
-/// What stands behind the pointer of a message; whoever reads it knows the type.
+/// What stands behind the pointer of a message. All copies of the message share it.
 struct payload {
   payload() = default;
   payload(const payload&) = delete;
   payload& operator=(const payload&) = delete;
   virtual ~payload() = default;
+
+  /// Set by the first one who takes what is inside.
+  std::atomic<bool> is_taken = false;
 };
+
+/// Returns what a message carries, to be moved from, if it is a `T` and nobody has taken it before;
+/// otherwise nothing.
+template <class T>
+[[nodiscard]] std::shared_ptr<T> take_as(const std::shared_ptr<payload>& carried) {
+  auto found = std::dynamic_pointer_cast<T>(carried);
+  if (!found || found->is_taken.exchange(true, std::memory_order_relaxed)) return nullptr;
+  return found;
+}
 
 /// Carries a job to a worker.
 struct job_message {

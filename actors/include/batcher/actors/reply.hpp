@@ -97,7 +97,9 @@ public:
     : results_(parts, caf::expected<Response>{batcher_has_ended()}), on_all_{std::move(on_all)} {}
   collected(const collected&) = delete;
   collected& operator=(const collected&) = delete;
-  ~collected() { on_all_(std::move(results_)); }
+  ~collected() {
+    if (on_all_) on_all_(std::move(results_));
+  }
 
   void answer(std::size_t part, caf::expected<Response> result) {
     results_[part] = std::move(result);

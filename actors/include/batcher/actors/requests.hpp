@@ -23,6 +23,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -90,7 +91,10 @@ struct bulk_payload final : payload {
   std::shared_ptr<void> collector;
 };
 
-/// Returns the message that carries a request, for `self->request`. Inside one process only.
+/// Returns the message that carries a request, for `self->request`. Inside one process only. Send it
+/// once: a copy that comes second is answered with `errc::invalid_request`, as is a request of
+/// another type than the batcher's. Name the type, `submit<double>{.request = 3}`, since
+/// `submit{.request = 3}` is a request of type int.
 template <class Request>
 [[nodiscard]] submit_message message_of(submit<Request> x) {
   return {std::make_shared<submit_payload<Request>>(std::move(x))};
@@ -101,10 +105,12 @@ template <class Request>
 }
 
 /// Returns the results in a reply, to be moved from: one for each request, in order.
-/// Precondition: it answers a bulk to a batcher with that `Response`.
+/// Throws `std::invalid_argument` unless it answers a bulk to a batcher with that `Response`.
 template <class Response>
 [[nodiscard]] bulk_results<Response>& results_of(bulk_reply_message& reply) {
-  return static_cast<bulk_reply_payload<Response>&>(*reply.results).results;
+  auto* found = dynamic_cast<bulk_reply_payload<Response>*>(reply.results.get());
+  if (!found) throw std::invalid_argument{"the reply has no results of that type"};
+  return found->results;
 }
 
 /// Returns the sentence that an error of a batcher carries, empty if it carries none.

@@ -46,8 +46,9 @@ void require_thread();
 /// `make_worker` runs once per worker, inside it, so that each worker owns its model or connection;
 /// it is copied into each worker, and detached workers call their copies at the same time. It takes
 /// the worker's number or nothing and returns the batch function, see `worker_factory` and
-/// `batch_function`. It runs again when a worker is replaced. `how` says more of the requests, where
-/// needed.
+/// `batch_function`. It runs again when a worker is replaced. Neither may hold the batcher's own
+/// handle: a batcher that holds itself stays for ever, and with it the actor system. `how` says
+/// more of the requests, where needed.
 ///
 /// What a caller of the batcher sees when something goes wrong:
 ///   1. The batch function gives an item an error: that error, for that item alone.
@@ -68,8 +69,11 @@ void require_thread();
 ///   7. The batcher is killed: `errc::shut_down` for all that it held; requests that still lie in
 ///      its mailbox, and later ones, get CAF's own `sec::request_receiver_down`.
 ///
-/// Requests and responses must not throw when they are moved; a request whose copy constructor
-/// throws while CAF copies a message ends the batcher as if it was killed.
+/// Requests and responses must not throw when they are moved. They are copied only where two need
+/// them: a request that runs again while its function may still run (it timed out or lost its
+/// worker), a response that identical requests share. Then a copy that throws counts as a failed
+/// batch (2), or costs the caller that was to get it. A request whose copy constructor throws while
+/// CAF copies a message ends the batcher as if it was killed.
 ///
 /// Throws `invalid_options`. May be called from any thread.
 template <class Request, class Response, worker_factory<Request, Response> Factory>

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "batcher/actors/batch_function.hpp"
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
@@ -26,64 +27,6 @@
 #include <vector>
 
 namespace batcher::actors {
-
-// -- what a user may give -------------------------------------------------------------------------
-
-/// One result per item, in order: values, or values and errors if an item can fail by itself.
-template <class T, class Response>
-concept results_for =
-  std::same_as<T, std::vector<Response>> || std::same_as<T, bulk_results<Response>>;
-
-template <class F, class Request, class Response>
-concept plain_batch_function = requires(F& f, std::span<const Request> requests) {
-  { f(requests) } -> results_for<Response>;
-};
-
-template <class F, class Request, class Response>
-concept context_batch_function = requires(F& f, std::span<const Request> requests,
-                                          const batch_context& context) {
-  { f(requests, context) } -> results_for<Response>;
-};
-
-template <class F, class Request, class Response>
-concept promising_batch_function = requires(F& f, std::span<const Request> requests,
-                                            batch_promise<Response> answer) {
-  { f(requests, std::move(answer)) } -> std::same_as<void>;
-};
-
-/// A callable that takes a batch, in one of three forms:
-///
-///     std::vector<R> f(std::span<const Request>)                         or bulk_results<R>
-///     std::vector<R> f(std::span<const Request>, const batch_context&)   or bulk_results<R>
-///     void           f(std::span<const Request>, batch_promise<R>)
-///
-/// The last one may answer later, from any thread; with a `worker_credit` of n it has up to n
-/// batches at once. All may throw, and then the batch has failed with `errc::batch_failed` and the
-/// exception's text.
-template <class F, class Request, class Response>
-concept batch_function = plain_batch_function<F, Request, Response> || context_batch_function<
-  F, Request, Response> || promising_batch_function<F, Request, Response>;
-
-/// Calls a worker factory with the number of its worker (0, 1, ...), or with nothing.
-template <class Factory>
-auto make_batch_function(Factory& factory, std::size_t number) {
-  if constexpr (std::invocable<Factory&, std::size_t>)
-    return factory(number);
-  else
-    return factory();
-}
-
-/// What a worker factory makes.
-template <class Factory>
-using function_of = decltype(make_batch_function(std::declval<Factory&>(), std::size_t{}));
-
-/// A callable that makes a batch function, given the number of its worker or nothing.
-template <class F, class Request, class Response>
-concept worker_factory = std::copy_constructible<F> &&(
-  std::invocable<F&, std::size_t> || std::invocable<F&>)&&batch_function<function_of<F>, Request,
-                                                                         Response>;
-
-// -- running --------------------------------------------------------------------------------------
 
 /// Runs a function that answers at once on a job and fills in what came of it.
 template <class Request, class Response, class F>
@@ -228,10 +171,12 @@ private:
     auto& own = compat::state(self);
     own.pending.emplace(
       work.get(), typename state_type::pending_job{work, self->clock().now(), std::move(done)});
-    auto tell =
-      [to = caf::actor_cast<worker_handle>(self)](std::shared_ptr<job_results<Response>> answered) {
-        compat::anon_send(to, job_done_message{std::move(answered)});
-      };
+    // Weak: a detached worker's thread, and with it the actor system, would wait for the promise.
+    auto tell = [to = caf::actor_cast<caf::weak_actor_ptr>(self)](
+                  std::shared_ptr<job_results<Response>> answered) {
+      if (auto worker = caf::actor_cast<worker_handle>(to))
+        compat::anon_send(worker, job_done_message{std::move(answered)});
+    };
     std::span<const Request> requests{work->requests};
     batch_promise<Response> answer{work, std::move(tell)};
     auto thrown = text_of_exception([&] { (*own.run)(requests, std::move(answer)); });
