@@ -243,7 +243,7 @@ TEST_CASE_METHOD(requests_fixture, "a full queue says how long it takes to be se
   CHECK(hint->retry_after <= stats(b).retry_after);
 }
 
-TEST_CASE("only the error of a full queue carries a hint") {
+TEST_CASE_METHOD(requests_fixture, "only the error of a full queue carries a hint") {
   CHECK_FALSE(actors::hint_of(caf::make_error(errc::draining, "x")));
   CHECK_FALSE(actors::hint_of(caf::make_error(errc::queue_full)));
   CHECK_FALSE(actors::hint_of(caf::error{}));

@@ -270,4 +270,14 @@ inline void set_threads(caf::actor_system_config& cfg, std::size_t threads) {
 #endif
 }
 
+/// Sets how many messages an actor may handle before it is another one's turn. Unset, CAF lets it
+/// empty its mailbox.
+inline void set_max_throughput(caf::actor_system_config& cfg, std::size_t messages) {
+#if BATCHER_CAF_1
+  cfg.set("caf.scheduler.max-throughput", messages);
+#else
+  cfg.set("scheduler.max-throughput", messages);
+#endif
+}
+
 } // namespace batcher::actors::compat
