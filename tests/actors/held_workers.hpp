@@ -43,7 +43,7 @@ inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
     [self](actors::job_message& msg) -> caf::result<void> {
       actors::compat::state(self).jobs.push_back(
         {std::static_pointer_cast<job_type>(msg.job),
-         actors::owned_promise{self->make_response_promise()}});
+         actors::owned_promise{self}});
       return caf::delegated<void>{};
     },
     [self](const release_message& msg) {

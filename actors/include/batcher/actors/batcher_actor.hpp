@@ -19,6 +19,7 @@
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"
+#include "batcher/actors/request_bursts.hpp"
 #include "batcher/actors/requests.hpp"
 #include "batcher/actors/worker_actor.hpp"
 #include "batcher/batcher_core.hpp"
@@ -57,8 +58,16 @@ public:
 
   const char* name() const override { return "batcher.batcher"; }
 
+  compat::enqueue_result enqueue(caf::mailbox_element_ptr msg,
+                                 compat::execution_context* context) override {
+    return bursts_.enqueue(std::move(msg), [&](caf::mailbox_element_ptr x) {
+      return super::enqueue(std::move(x), context);
+    });
+  }
+
   void on_exit() override {
     close(errc::shut_down, "the batcher has ended");
+    bursts_.end();
     super::on_exit();
   }
 
@@ -69,14 +78,14 @@ protected:
     proceed(now());
     return {
       [this](Request& request) -> caf::result<Response> {
-        take({std::move(request)}, reply_type{this->make_response_promise()});
+        take_burst(std::move(request));
         return caf::delegated<Response>{};
       },
       [this](submit_message& msg) -> caf::result<Response> {
         auto carried = take_as<submit_payload<Request>>(msg.request);
         if (!carried) return refuse_message();
-        auto from = sender(); // which the promise of 0.17.6 takes away
-        take(std::move(carried->what), reply_type{this->make_response_promise()}, std::move(from));
+        auto from = sender(); // which the promise takes away
+        take(std::move(carried->what), reply_type{owned_promise{this}}, std::move(from));
         return caf::delegated<Response>{};
       },
       [this](bulk_message& msg) -> caf::result<bulk_reply_message> {
@@ -99,7 +108,7 @@ protected:
         return reconfigure(*msg.opts);
       },
       [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
-        drains_.emplace_back(this->make_response_promise());
+        drains_.emplace_back(this);
         auto at = now();
         if (!is_ended_) desk_.texts().set(errc::shut_down, "the drain timed out");
         core_.drain(at, timeout);
@@ -145,16 +154,38 @@ private:
                                "new message each time");
   }
 
+  // The request that is being handled, and those that have joined it.
+  void take_burst(Request first) {
+    auto at = now();
+    supervise(at);
+    desk_.take(at, std::move(first), reply_type{owned_promise{this}});
+    auto joined = bursts_.take();
+    for (auto& msg : joined) {
+      auto request = compat::take_content<Request>(*msg);
+      desk_.take(at, std::move(request), reply_type{owned_promise{this, *msg}});
+      msg.reset();
+    }
+    bursts_.recycle(std::move(joined));
+    proceed(at);
+  }
+
   void take(submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
     auto at = now();
     supervise(at); // an idle batcher starts dead workers only when it is asked for something
-    desk_.take(at, std::move(what), std::move(answer), std::move(from));
+    placement where{.key = what.key,
+                    .tenant = what.tenant,
+                    .priority = what.priority,
+                    .timeout = what.timeout,
+                    .on_credit = what.on_credit};
+    std::optional<tag_key> tag;
+    if (what.tag != 0) tag.emplace(std::move(from), what.tag);
+    desk_.take(at, std::move(what.request), std::move(answer), where, std::move(tag));
     proceed(at);
   }
 
   void take_all(bulk_payload<Request>& msg) {
     // The promise of a bulk from outside, which `msg` collects for itself, answers nobody.
-    owned_promise promise{this->make_response_promise()};
+    owned_promise promise{this};
     auto whole = std::static_pointer_cast<collected<Response>>(std::move(msg.collector));
     if (!whole) whole = collect_for(std::move(promise), msg.what.requests.size());
     auto at = now();
@@ -188,7 +219,7 @@ private:
     if (opts().overload != overload::wait_for_credit || items == 0)
       return caf::make_error(errc::invalid_request,
                              opts().name + " gives no credit, or none was asked for");
-    credits_.emplace(++last_ticket_, this->make_response_promise());
+    credits_.emplace(++last_ticket_, this);
     auto at = now();
     core_.ask_credit(at, last_ticket_, items);
     proceed(at);
@@ -330,6 +361,7 @@ private:
                          wanted - at, tick_atom_v, ++tick_generation_);
   }
 
+  request_bursts<Request> bursts_;
   start_worker start_worker_;
   front_desk<Request, Response> desk_;
   typename front_desk<Request, Response>::core_type& core_ = desk_.core();

@@ -20,7 +20,7 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/expected.hpp>
-#include <caf/response_promise.hpp>
+#include <caf/mailbox_element.hpp>
 #include <caf/result.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/stateful_actor.hpp>
@@ -37,6 +37,7 @@
 #endif
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -234,13 +235,107 @@ void ignore_errors(Self* self) {
 #pragma GCC diagnostic pop
 }
 
-/// Returns whether a promise answers a request whose sender waits for it no more, since it has ended.
-/// Who sends without waiting may end and still mean it.
-inline bool is_abandoned(const caf::response_promise& promise) {
-  if (!promise.pending() || promise.async()) return false;
-  const auto& source = promise.source();
-  return source && source->get()->getf(caf::abstract_actor::is_terminated_flag);
+// -- messages -------------------------------------------------------------------------------------
+
+// What enqueue() is given and returns, for actors that override it.
+#if BATCHER_CAF_1
+using execution_context = caf::scheduler;
+using enqueue_result = bool;
+#else
+using execution_context = caf::execution_unit;
+using enqueue_result = void;
+#endif
+
+/// Returns whether a message is one `T`, of normal priority and no response, whose answer goes to
+/// its sender alone: 0.17.6 can chain actors.
+template <class T>
+[[nodiscard]] bool is_plain(const caf::mailbox_element& msg) {
+  if (msg.mid.category() != caf::message_id::normal_message_category || msg.mid.is_response())
+    return false;
+#if !BATCHER_CAF_1
+  if (!msg.stages.empty()) return false;
+#endif
+  return msg.content().template match_elements<T>();
 }
+
+/// Takes the only element of a message, which is copied if others hold the message, too.
+template <class T>
+[[nodiscard]] T take_content(caf::mailbox_element& msg) {
+#if BATCHER_CAF_1
+  auto& content = msg.payload;
+  if (!content.unique()) return content.get_as<T>(0);
+  return std::move(content.get_mutable_as<T>(0));
+#else
+  return msg.content().template move_if_unshared<T>(0);
+#endif
+}
+
+/// The way back from a message to whoever sent it. Unlike CAF's response promise it is no larger
+/// than it must be, belongs to no actor, and may be used in any thread.
+class return_path {
+public:
+  return_path() = default;
+
+  /// Takes it out of a message; CAF considers that answered from then on.
+  explicit return_path(caf::mailbox_element& msg) : source_{std::move(msg.sender)}, id_{msg.mid} {
+#if !BATCHER_CAF_1
+    if (!msg.stages.empty()) stages_ = std::make_unique<stages>(std::move(msg.stages));
+#endif
+    msg.mid.mark_as_answered();
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept {
+#if !BATCHER_CAF_1
+    if (stages_) return true;
+#endif
+    return source_ != nullptr;
+  }
+
+  /// Sends a value, an error, or `caf::unit`, which a message that asked for nothing does not get.
+  /// `context`: that of the actor that runs in this thread, if there is one.
+  template <class T>
+  void send(execution_context* context, T&& x) {
+    if constexpr (std::is_same_v<std::decay_t<T>, caf::unit_t>) {
+      if (!id_.is_async()) send(context, caf::message{});
+    } else {
+#if BATCHER_CAF_1
+      if (source_)
+        source_->enqueue(caf::make_mailbox_element(nullptr, id_.response_id(), std::forward<T>(x)),
+                         context);
+#else
+      if (stages_) {
+        auto next = std::move(stages_->back());
+        stages_->pop_back();
+        next->enqueue(caf::make_mailbox_element(std::move(source_), id_, std::move(*stages_),
+                                                std::forward<T>(x)),
+                      context);
+        stages_.reset();
+      } else if (source_) {
+        source_->enqueue(
+          caf::make_mailbox_element(nullptr, id_.response_id(), {}, std::forward<T>(x)), context);
+      }
+#endif
+    }
+    source_ = nullptr;
+  }
+
+  /// Returns whether it answers a request whose sender waits for it no more, since it has ended. Who
+  /// sends without waiting may end and still mean it.
+  [[nodiscard]] bool is_abandoned() const {
+    return source_ && !id_.is_async()
+           && source_->get()->getf(caf::abstract_actor::is_terminated_flag);
+  }
+
+private:
+  caf::strong_actor_ptr source_;
+  caf::message_id id_;
+#if !BATCHER_CAF_1
+  using stages = caf::mailbox_element::forwarding_stack;
+  std::unique_ptr<stages> stages_;
+#endif
+};
+
+// -- texts and settings ---------------------------------------------------------------------------
 
 /// Returns a text for an error, its category and context included.
 inline std::string render(const caf::actor_system& system, const caf::error& err) {

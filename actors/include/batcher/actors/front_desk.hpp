@@ -67,31 +67,28 @@ public:
 
   // -- requests in --------------------------------------------------------------------------------
 
-  /// Admits a request or answers it with a refusal. `from`: whose tag it is, if it has one.
-  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
-    item x{std::move(what.request), std::move(answer)};
+  /// Admits a request or answers it with a refusal. `tag`: what its sender calls it, if it does.
+  void take(time_point at, Request request, reply_type answer, placement where = {},
+            std::optional<tag_key> tag = {}) {
+    item x{std::move(request), std::move(answer)};
     attempt(at, x, [&] {
-      if (what.tag != 0) x.tag = new_tag({std::move(from), what.tag});
-      auto cost = hooks_->cost ? hooks_->cost(x.own_request) : 1;
+      if (tag) x.tag = new_tag(std::move(*tag));
+      if (hooks_->cost) where.cost = hooks_->cost(x.own_request);
       auto limit = core_.opts().max_batch_cost;
-      if (limit != 0 && cost > limit && hooks_->split && hooks_->join)
-        admit_parts(at, x, what, limit);
+      if (limit != 0 && where.cost > limit && hooks_->split && hooks_->join)
+        admit_parts(at, x, where, limit);
       else
-        admit(at, x, what, cost);
+        admit(at, x, where);
     });
   }
 
   /// Takes each of the requests; `whole` collects their answers.
   void take_all(time_point at, bulk<Request>& what,
                 const std::shared_ptr<collected<Response>>& whole) {
+    placement where{
+      .key = what.key, .tenant = what.tenant, .priority = what.priority, .timeout = what.timeout};
     for (std::size_t i = 0; i < what.requests.size(); ++i)
-      take(at,
-           {.request = std::move(what.requests[i]),
-            .timeout = what.timeout,
-            .priority = what.priority,
-            .key = what.key,
-            .tenant = what.tenant},
-           reply_type{whole, i});
+      take(at, std::move(what.requests[i]), reply_type{whole, i}, where);
   }
 
   /// Lets a request leave with `errc::cancelled`; returns whether it was there. Answer what has
@@ -237,22 +234,16 @@ private:
     return std::make_shared<const tag_key>(std::move(tag));
   }
 
-  void admit(time_point at, item& x, const submit<Request>& what, std::size_t cost) {
+  void admit(time_point at, item& x, const placement& where) {
     auto tag = x.tag;
-    auto [refused, id] = core_.admit(at, std::move(x),
-                                     {.key = what.key,
-                                      .tenant = what.tenant,
-                                      .priority = what.priority,
-                                      .timeout = what.timeout,
-                                      .cost = cost,
-                                      .on_credit = what.on_credit});
+    auto [refused, id] = core_.admit(at, std::move(x), where);
     if (refused != errc::none)
       x.answer.deliver(error_of(refused, at));
     else if (tag)
       tags_[*tag].push_back(id);
   }
 
-  void admit_parts(time_point at, item& x, const submit<Request>& what, std::size_t limit) {
+  void admit_parts(time_point at, item& x, placement where, std::size_t limit) {
     auto parts = hooks_->split(x.own_request, limit);
     if (parts.empty()) throw std::invalid_argument{"split returned no parts"};
     std::vector<std::size_t> costs;
@@ -270,16 +261,9 @@ private:
     whole->is_abandoned = [answer] { return answer->is_abandoned(); };
     for (std::size_t i = 0; i < parts.size(); ++i) {
       item part{std::move(parts[i]), reply_type{whole, i}, x.tag};
-      attempt(at, part, [&] {
-        admit(at, part,
-              {.request = {},
-               .timeout = what.timeout,
-               .priority = what.priority,
-               .key = what.key,
-               .tenant = what.tenant,
-               .on_credit = what.on_credit && i == 0},
-              costs[i]);
-      });
+      where.cost = costs[i];
+      attempt(at, part, [&] { admit(at, part, where); });
+      where.on_credit = false; // the first one has used it up
     }
   }
 

@@ -26,17 +26,20 @@ namespace batcher::actors {
 /// What a reply that is destroyed unused answers with.
 [[nodiscard]] caf::error batcher_has_ended();
 
-/// A response promise that is answered exactly once.
+/// The answer to a message that an actor handles, sent exactly once. Stays with that actor.
 class owned_promise {
 public:
   owned_promise() = default;
-  explicit owned_promise(caf::response_promise promise) : promise_{std::move(promise)} {}
-  owned_promise(owned_promise&& other) noexcept
-    : promise_{std::exchange(other.promise_, caf::response_promise{})} {}
+  /// Promises `self` to answer the message that it handles just now, or another one of its.
+  explicit owned_promise(caf::local_actor* self)
+    : owned_promise{self, *self->current_mailbox_element()} {}
+  owned_promise(caf::local_actor* self, caf::mailbox_element& msg) : path_{msg}, self_{self} {}
+  owned_promise(owned_promise&&) noexcept = default;
   owned_promise& operator=(owned_promise&& other) noexcept {
     if (this != &other) {
       drop();
-      promise_ = std::exchange(other.promise_, caf::response_promise{});
+      path_ = std::move(other.path_);
+      self_ = other.self_;
     }
     return *this;
   }
@@ -45,20 +48,19 @@ public:
   /// Answers with a value or an error. Only the first call counts.
   template <class T>
   void deliver(T&& answer) {
-    std::exchange(promise_, caf::response_promise{}).deliver(std::forward<T>(answer));
+    if (path_) path_.send(self_->context(), std::forward<T>(answer));
   }
 
-  [[nodiscard]] bool is_pending() const noexcept { return promise_.pending(); }
-
   /// Returns whether the actor that asked, and waits for an answer, has ended.
-  [[nodiscard]] bool is_abandoned() const { return compat::is_abandoned(promise_); }
+  [[nodiscard]] bool is_abandoned() const { return path_.is_abandoned(); }
 
 private:
   void drop() {
-    if (is_pending()) deliver(batcher_has_ended());
+    if (path_) path_.send(nullptr, batcher_has_ended());
   }
 
-  caf::response_promise promise_;
+  compat::return_path path_;
+  caf::local_actor* self_ = nullptr;
 };
 
 /// A request from outside the actor system. Answers when it dies unanswered, wherever that is: in a
@@ -120,7 +122,7 @@ class reply {
 public:
   using external = external_request<Request, Response>;
 
-  explicit reply(caf::response_promise promise) : way_{owned_promise{std::move(promise)}} {}
+  explicit reply(owned_promise promise) : way_{std::move(promise)} {}
   explicit reply(std::shared_ptr<external> outside) : way_{std::move(outside)} {}
   reply(std::shared_ptr<collected<Response>> whole, std::size_t position)
     : way_{part{std::move(whole), position}} {}

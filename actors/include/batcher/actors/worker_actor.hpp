@@ -99,7 +99,7 @@ public:
     if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
     if constexpr (answers_later) {
       if (batches.empty()) return caf::unit;
-      owned_promise started{self->make_response_promise()};
+      owned_promise started{self};
       warm_up_later(self, batches, std::move(started));
       return caf::delegated<void>{};
     } else {
@@ -116,7 +116,7 @@ public:
     auto work = std::static_pointer_cast<job_type>(std::move(msg.job));
     if (work->abandoned.load(std::memory_order_relaxed)) return caf::unit;
     if constexpr (answers_later) {
-      call(self, std::move(work), owned_promise{self->make_response_promise()});
+      call(self, std::move(work), owned_promise{self});
       return caf::delegated<void>{};
     } else {
       run_job(*compat::state(self).run, work, self->clock());
