@@ -20,7 +20,7 @@ struct held_state {
   static inline const char* name = "held_worker";
   struct held_job {
     std::shared_ptr<job_type> work;
-    actors::owned_promise promise;
+    caf::strong_actor_ptr batcher;
   };
   std::deque<held_job> jobs;
 };
@@ -40,20 +40,19 @@ inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
   return {
     [](actors::start_atom) {},
     [](const actors::job_done_message&) {},
-    [self](actors::job_message& msg) -> caf::result<void> {
+    [self](actors::job_message& msg) {
       actors::compat::state(self).jobs.push_back(
-        {std::static_pointer_cast<job_type>(msg.job),
-         actors::owned_promise{self}});
-      return caf::delegated<void>{};
+        {std::static_pointer_cast<job_type>(msg.job), self->current_sender()});
     },
     [self](const release_message& msg) {
       auto& jobs = actors::compat::state(self).jobs;
       if (jobs.empty()) return;
       auto run = [&](batch xs) { return meet(msg.how, xs); };
       actors::run_job(run, jobs.front().work, self->clock());
-      auto promise = std::move(jobs.front().promise);
+      auto [work, batcher] = std::move(jobs.front());
       jobs.pop_front();
-      promise.deliver(caf::unit);
+      actors::compat::send_urgent(self->context(), nullptr, batcher,
+                                  actors::job_done_message{std::move(work)});
     },
   };
 }

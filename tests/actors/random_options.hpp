@@ -37,7 +37,7 @@ inline options random_options(dice& roll) {
   }
   opts.max_batch_cost = roll.one_in(2) ? 3 + roll(4) : 0;
   opts.max_delay = roll(4) * 1ms;
-  opts.when_idle = roll.one_in(2) ? when_idle::immediate : when_idle::fill;
+  opts.when_idle = static_cast<when_idle>(roll(3));
   opts.batch_timeout = roll.one_in(3) ? (1 + roll(8)) * 1ms : 0ms;
   opts.request_timeout = roll.one_in(3) ? (1 + roll(20)) * 1ms : 0ms;
   opts.max_queue_items = 5 + roll(12);

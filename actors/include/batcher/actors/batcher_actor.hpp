@@ -6,12 +6,17 @@
 //     client --request--> batcher --job--> worker
 //     client <--reply---- batcher <-done-- worker
 //
+// Requests and finished jobs come in through the entrance and may be handled in the thread of
+// whoever sends them; everything else is handled as every actor does. Either way one thread at a
+// time has the batcher for itself (entrance.hpp). Only the actor's own thread starts workers.
+//
 // One timer at most counts. It is armed for the instant that the core names and carries a
 // generation, so that one that has been overtaken by an earlier instant is ignored when it arrives.
 
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/entrance.hpp"
 #include "batcher/actors/front_desk.hpp"
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
@@ -19,7 +24,6 @@
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"
-#include "batcher/actors/request_bursts.hpp"
 #include "batcher/actors/requests.hpp"
 #include "batcher/actors/worker_actor.hpp"
 #include "batcher/batcher_core.hpp"
@@ -60,14 +64,18 @@ public:
 
   compat::enqueue_result enqueue(caf::mailbox_element_ptr msg,
                                  compat::execution_context* context) override {
-    return bursts_.enqueue(std::move(msg), [&](caf::mailbox_element_ptr x) {
-      return super::enqueue(std::move(x), context);
-    });
+    auto how = kind_of(*msg);
+    return entrance_.admit(
+      std::move(msg), how, [&](caf::mailbox_element_ptr x) { handle_here(std::move(x), context); },
+      [&](caf::mailbox_element_ptr x) { return super::enqueue(std::move(x), context); });
   }
 
   void on_exit() override {
-    close(errc::shut_down, "the batcher has ended");
-    bursts_.end();
+    {
+      visit alone{this, false};
+      close(errc::shut_down, "the batcher has ended");
+      entrance_.end();
+    }
     super::on_exit();
   }
 
@@ -75,57 +83,83 @@ public:
 
 protected:
   behavior_type make_behavior() override {
-    proceed(now());
+    {
+      visit alone{this, false};
+      proceed(now());
+    }
+    auto take_quick = [this] { handle_in_actor(); };
     return {
-      [this](Request& request) -> caf::result<Response> {
-        take_burst(std::move(request));
+      [=](Request&) -> caf::result<Response> {
+        take_quick();
         return caf::delegated<Response>{};
       },
-      [this](submit_message& msg) -> caf::result<Response> {
-        auto carried = take_as<submit_payload<Request>>(msg.request);
-        if (!carried) return refuse_message();
-        auto from = sender(); // which the promise takes away
-        take(std::move(carried->what), reply_type{owned_promise{this}}, std::move(from));
+      [=](submit_message&) -> caf::result<Response> {
+        take_quick();
         return caf::delegated<Response>{};
       },
-      [this](bulk_message& msg) -> caf::result<bulk_reply_message> {
-        auto carried = take_as<bulk_payload<Request>>(msg.requests);
-        if (!carried) return refuse_message();
-        take_all(*carried);
+      [=](bulk_message&) -> caf::result<bulk_reply_message> {
+        take_quick();
         return caf::delegated<bulk_reply_message>{};
       },
-      [this](cancel_atom, std::uint64_t tag) { return cancel(tag); },
-      [this](credit_atom, std::uint32_t items) { return give_credit(items); },
-      [this](is_running_atom) { return core_.refusal() == errc::none; },
-      [this](stats_atom) { return stats_message{core_.stats(now())}; },
-      [this](pause_atom) { core_.pause(); },
+      [=](external_message&) -> caf::result<void> {
+        take_quick();
+        return caf::delegated<void>{};
+      },
+      [=](job_done_message&) -> caf::result<void> {
+        take_quick();
+        return caf::delegated<void>{};
+      },
+      [this](cancel_atom, std::uint64_t tag) {
+        visit alone{this, true};
+        return cancel(tag);
+      },
+      [this](credit_atom, std::uint32_t items) {
+        visit alone{this, true};
+        return give_credit(items);
+      },
+      [this](is_running_atom) {
+        visit alone{this, true};
+        return core_.refusal() == errc::none;
+      },
+      [this](stats_atom) {
+        visit alone{this, true};
+        return stats_message{core_.stats(now())};
+      },
+      [this](pause_atom) {
+        visit alone{this, true};
+        core_.pause();
+      },
       [this](resume_atom) {
+        visit alone{this, true};
         core_.resume();
         proceed(now());
       },
       [this](const reconfigure_message& msg) -> caf::result<void> {
+        visit alone{this, true};
         if (!msg.opts) return caf::make_error(errc::invalid_options, "there are no options");
         return reconfigure(*msg.opts);
       },
       [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
-        drains_.emplace_back(this);
+        visit alone{this, true};
+        drains_.push_back(promise());
         auto at = now();
         if (!is_ended_) desk_.texts().set(errc::shut_down, "the drain timed out");
         core_.drain(at, timeout);
         proceed(at);
         return caf::delegated<std::uint64_t>{};
       },
-      [this](stop_atom) { close(errc::shut_down, "the batcher was stopped"); },
-      [this](external_message& msg) -> caf::result<void> {
-        auto outside = take_as<external>(std::exchange(msg.request, nullptr));
-        if (!outside) return refuse_message();
-        auto what = std::move(outside->what);
-        take(std::move(what), reply_type{std::move(outside)});
-        return caf::unit;
+      [this](stop_atom) {
+        visit alone{this, true};
+        close(errc::shut_down, "the batcher was stopped");
       },
       [this](tick_atom, std::uint64_t generation) {
-        if (generation != tick_generation_) return;
-        tick_at_.reset();
+        visit alone{this, false};
+        if (generation == 0)
+          is_called_ = false;
+        else if (generation == tick_generation_)
+          tick_at_.reset();
+        else
+          return;
         proceed(now());
       },
     };
@@ -133,45 +167,158 @@ protected:
 
 private:
   using external = external_request<Request, Response>;
-  using reply_type = reply<Request, Response>;
+  using reply_type = reply<Response>;
   using job_type = job<Request, Response>;
   // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
   // alive. A later instant is reached in steps of this length.
   static constexpr duration longest_tick = std::chrono::milliseconds{200};
+  // How often more messages may join those that are being handled: the thread has other work.
+  static constexpr int most_bursts = 64;
 
   time_point now() const { return this->clock().now(); }
 
+  // -- entrance -----------------------------------------------------------------------------------
+
+  static entrance::kind kind_of(const caf::mailbox_element& msg) {
+    using enum entrance::kind;
+    if (compat::is_plain<Request>(msg)) return request;
+    if (compat::is_of<job_done_message>(msg)) return result;
+    if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
+        || compat::is_plain<bulk_message>(msg))
+      return request;
+    return is_ordered(msg) ? ordered : other;
+  }
+
+  static bool is_ordered(const caf::mailbox_element& msg) {
+    return !compat::is_response(msg)
+           && (compat::is_of<Request>(msg) || compat::is_of<external_message>(msg)
+               || compat::is_of<submit_message>(msg) || compat::is_of<bulk_message>(msg)
+               || compat::is_of<cancel_atom, std::uint64_t>(msg)
+               || compat::is_of<credit_atom, std::uint32_t>(msg)
+               || compat::is_of<is_running_atom>(msg) || compat::is_of<stats_atom>(msg)
+               || compat::is_of<pause_atom>(msg) || compat::is_of<resume_atom>(msg)
+               || compat::is_of<reconfigure_message>(msg)
+               || compat::is_of<drain_atom, caf::timespan>(msg) || compat::is_of<stop_atom>(msg));
+  }
+
+  // Has the batcher for itself while it lives, in the actor's own thread.
+  class visit {
+  public:
+    visit(batcher_actor* self, bool was_ordered) : self_{self}, was_ordered_{was_ordered} {
+      self->enter();
+    }
+    visit(const visit&) = delete;
+    visit& operator=(const visit&) = delete;
+    ~visit() { self_->entrance_.leave(was_ordered_, self_->is_idle()); }
+
+  private:
+    batcher_actor* self_;
+    bool was_ordered_;
+  };
+
+  // A message of those that come in great numbers, from the mailbox.
+  void handle_in_actor() {
+    auto& msg = *this->current_mailbox_element();
+    if (kind_of(msg) == entrance::kind::ordered) {
+      visit alone{this, true};
+      auto at = now();
+      handle(at, msg);
+      return proceed(at);
+    }
+    enter();
+    handle_all(msg, true);
+  }
+
+  void enter() {
+    entrance_.enter();
+    context_ = this->context();
+    is_in_actor_ = true;
+  }
+
+  // The same, in the thread of whoever sends it.
+  void handle_here(caf::mailbox_element_ptr msg, compat::execution_context* context) {
+    unread_message first{std::move(msg)};
+    context_ = context;
+    is_in_actor_ = false;
+    auto thrown = text_of_exception([&] { handle_all(*first, false); });
+    if (thrown)
+      caf::anon_send_exit(caf::actor_cast<caf::actor>(this->ctrl()),
+                          caf::exit_reason::unhandled_exception);
+  }
+
+  // A message and those that have joined it.
+  void handle_all(caf::mailbox_element& first, bool was_in_mailbox) try {
+    auto at = now();
+    handle(at, first);
+    proceed(at);
+    entrance::burst joined;
+    for (int bursts = 1;; ++bursts) {
+      joined = entrance_.next(std::move(joined), was_in_mailbox, bursts >= most_bursts, is_idle());
+      if (joined.empty()) return;
+      at = now();
+      for (auto& msg : joined) {
+        handle(at, *msg);
+        msg.reset();
+        start_full_batches(at);
+      }
+      proceed(at);
+    }
+  } catch (...) {
+    entrance_.leave(was_in_mailbox, false);
+    throw;
+  }
+
+  void handle(time_point at, caf::mailbox_element& msg) {
+    if (compat::is_of<Request>(msg)) {
+      auto request = compat::take_content<Request>(msg);
+      desk_.take(at, std::move(request), reply_type{promise(msg)});
+    } else if (compat::is_of<job_done_message>(msg)) {
+      auto work =
+        std::static_pointer_cast<job_type>(compat::take_content<job_done_message>(msg).job);
+      desk_.finish(at, *work);
+    } else if (compat::is_of<external_message>(msg)) {
+      take(at, msg, compat::take_content<external_message>(msg));
+    } else if (compat::is_of<submit_message>(msg)) {
+      take(at, msg, compat::take_content<submit_message>(msg));
+    } else if (compat::is_of<bulk_message>(msg)) {
+      take(at, msg, compat::take_content<bulk_message>(msg));
+    }
+  }
+
+  [[nodiscard]] bool is_idle() const noexcept { return core_.is_idle(); }
+
   // -- requests -----------------------------------------------------------------------------------
 
-  caf::actor_addr sender() { return caf::actor_cast<caf::actor_addr>(this->current_sender()); }
+  owned_promise promise(caf::mailbox_element& msg) { return owned_promise{msg, &context_}; }
+  owned_promise promise() { return promise(*this->current_mailbox_element()); }
 
   // Of a message whose payload is not what it should be.
-  caf::error refuse_message() {
+  void refuse(caf::mailbox_element& msg) {
     core_.refuse(now(), errc::invalid_request);
-    return caf::make_error(errc::invalid_request,
-                           "the message holds no request of the type that " + opts().name
-                             + " takes, or was sent before; name the type in message_of and make a "
-                               "new message each time");
+    promise(msg).deliver(
+      caf::make_error(errc::invalid_request,
+                      "the message holds no request of the type that " + opts().name
+                        + " takes, or was sent before; name the type in message_of and make a "
+                          "new message each time"));
   }
 
-  // The request that is being handled, and those that have joined it.
-  void take_burst(Request first) {
-    auto at = now();
-    supervise(at);
-    desk_.take(at, std::move(first), reply_type{owned_promise{this}});
-    auto joined = bursts_.take();
-    for (auto& msg : joined) {
-      auto request = compat::take_content<Request>(*msg);
-      desk_.take(at, std::move(request), reply_type{owned_promise{this, *msg}});
-      msg.reset();
-    }
-    bursts_.recycle(std::move(joined));
-    proceed(at);
+  void take(time_point at, caf::mailbox_element& msg, external_message content) {
+    auto outside = take_as<external>(content.request);
+    if (!outside) return refuse(msg);
+    auto what = std::move(outside->what);
+    outside->expect(outside, 1);
+    take(at, std::move(what), reply_type{*outside, 0}, {});
+    promise(msg).deliver(caf::unit);
   }
 
-  void take(submit<Request> what, reply_type answer, caf::actor_addr from = {}) {
-    auto at = now();
-    supervise(at); // an idle batcher starts dead workers only when it is asked for something
+  void take(time_point at, caf::mailbox_element& msg, submit_message content) {
+    auto carried = take_as<submit_payload<Request>>(content.request);
+    if (!carried) return refuse(msg);
+    auto from = caf::actor_cast<caf::actor_addr>(msg.sender); // which the promise takes away
+    take(at, std::move(carried->what), reply_type{promise(msg)}, std::move(from));
+  }
+
+  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from) {
     placement where{.key = what.key,
                     .tenant = what.tenant,
                     .priority = what.priority,
@@ -180,36 +327,34 @@ private:
     std::optional<tag_key> tag;
     if (what.tag != 0) tag.emplace(std::move(from), what.tag);
     desk_.take(at, std::move(what.request), std::move(answer), where, std::move(tag));
-    proceed(at);
   }
 
-  void take_all(bulk_payload<Request>& msg) {
-    // The promise of a bulk from outside, which `msg` collects for itself, answers nobody.
-    owned_promise promise{this};
-    auto whole = std::static_pointer_cast<collected<Response>>(std::move(msg.collector));
-    if (!whole) whole = collect_for(std::move(promise), msg.what.requests.size());
-    auto at = now();
-    supervise(at);
-    desk_.take_all(at, msg.what, whole);
-    whole.reset();
-    proceed(at);
+  void take(time_point at, caf::mailbox_element& msg, bulk_message content) {
+    auto carried = take_as<bulk_payload<Request>>(content.requests);
+    if (!carried) return refuse(msg);
+    // The promise of a bulk from outside, which it collects for itself, answers nobody.
+    auto owed = promise(msg);
+    auto whole = std::static_pointer_cast<collected<Response>>(std::move(carried->collector));
+    if (!whole) whole = collect_for(std::move(owed), carried->what.requests.size());
+    desk_.take_all(at, carried->what, whole, [&] { start_full_batches(at); });
   }
 
   static std::shared_ptr<collected<Response>> collect_for(owned_promise promise,
                                                           std::size_t parts) {
     auto shared = std::make_shared<owned_promise>(std::move(promise));
-    auto whole =
-      std::make_shared<collected<Response>>(parts, [shared](bulk_results<Response> results) {
+    return std::make_shared<collected<Response>>(
+      parts,
+      [shared](bulk_results<Response> results) {
         shared->deliver(
           bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
-      });
-    whole->is_abandoned = [shared] { return shared->is_abandoned(); };
-    return whole;
+      },
+      [shared] { return shared->is_abandoned(); });
   }
 
   bool cancel(std::uint64_t tag) {
     auto at = now();
-    auto found = desk_.cancel(at, {sender(), tag});
+    auto from = caf::actor_cast<caf::actor_addr>(this->current_sender());
+    auto found = desk_.cancel(at, {std::move(from), tag});
     desk_.answer_departed(at);
     if (found) proceed(at);
     return found;
@@ -219,7 +364,7 @@ private:
     if (opts().overload != overload::wait_for_credit || items == 0)
       return caf::make_error(errc::invalid_request,
                              opts().name + " gives no credit, or none was asked for");
-    credits_.emplace(++last_ticket_, this);
+    credits_.emplace(++last_ticket_, promise());
     auto at = now();
     core_.ask_credit(at, last_ticket_, items);
     proceed(at);
@@ -228,32 +373,31 @@ private:
 
   // -- batches ------------------------------------------------------------------------------------
 
-  // Does all that has become due. Ends every handler that has changed the core.
+  // Does all that has become due. Ends everything that has changed the core.
   void proceed(time_point at) {
     supervise(at);
     desk_.expire(at);
-    while (auto due = core_.next_batch(at))
-      if (auto work = desk_.start(at, *due)) dispatch(due->id, due->worker, std::move(work));
-    desk_.answer_departed(at); // those that nobody wanted any more
+    start_batches(at);
     while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
     if (core_.is_drained()) close(errc::shut_down, "the batcher was drained");
     arm_tick(at);
   }
 
-  void dispatch(batch_id id, worker_id number, std::shared_ptr<job_type> work) {
-    // Urgent, so that under overload the results do not wait behind the requests that caused it.
-    auto& worker = workers_.at(number);
-    compat::urgent_request(this, worker, job_message{work})
-      .then(
-        [this, id, work] {
-          auto at = now();
-          desk_.finish(at, id, *work);
-          proceed(at);
-        },
-        [this, id, number, addr = worker.address()](const caf::error& why) {
-          desk_.forget(id);
-          lose_worker(number, addr, why);
-        });
+  void start_batches(time_point at) {
+    while (auto due = core_.next_batch(at))
+      if (auto work = desk_.start(at, *due)) dispatch(std::move(work));
+    desk_.answer_departed(at); // those that nobody wanted any more
+  }
+
+  // Before more is taken, or the queue could be full while a worker is free.
+  void start_full_batches(time_point at) {
+    if (core_.has_full_batch()) start_batches(at);
+  }
+
+  void dispatch(std::shared_ptr<job_type> work) {
+    auto to = caf::actor_cast<caf::strong_actor_ptr>(workers_.at(work->worker));
+    compat::send_urgent(context_, caf::strong_actor_ptr{this->ctrl()}, to,
+                        job_message{std::move(work)});
   }
 
   void answer_credit(time_point at, const credit_line::grant& grant) {
@@ -270,6 +414,8 @@ private:
 
   void supervise(time_point at) {
     while (auto id = core_.take_retired()) end_worker(*id);
+    if (!core_.has_start(at)) return;
+    if (!is_in_actor_) return call_actor();
     while (auto id = core_.next_start(at)) {
       auto thrown = text_of_exception([&] { workers_.emplace(*id, start_worker_(this, *id)); });
       if (!thrown) {
@@ -282,17 +428,35 @@ private:
     }
   }
 
+  // Lets the actor's own thread come and `proceed`.
+  void call_actor() {
+    if (std::exchange(is_called_, true)) return;
+    compat::anon_send(handle_of_this(), tick_atom_v, std::uint64_t{0});
+  }
+
+  auto handle_of_this() {
+    return caf::actor_cast<batcher_interface<Request, Response>>(
+      caf::strong_actor_ptr{this->ctrl()});
+  }
+
   void watch_worker(worker_id id) {
     auto& worker = workers_.at(id);
     compat::monitor(this, worker, [this](const caf::actor_addr& addr, const caf::error& why) {
+      visit alone{this, false};
       auto it = std::find_if(workers_.begin(), workers_.end(),
                              [&](auto& entry) { return entry.second.address() == addr; });
       if (it != workers_.end()) lose_worker(it->first, addr, why);
     });
     compat::request(this, worker, start_atom_v)
       .then(
-        [this, id, addr = worker.address()] { welcome_worker(id, addr); },
-        [this, id, addr = worker.address()](const caf::error& why) { lose_worker(id, addr, why); });
+        [this, id, addr = worker.address()] {
+          visit alone{this, false};
+          welcome_worker(id, addr);
+        },
+        [this, id, addr = worker.address()](const caf::error& why) {
+          visit alone{this, false};
+          lose_worker(id, addr, why);
+        });
   }
 
   [[nodiscard]] bool is_current(worker_id id, const caf::actor_addr& addr) const {
@@ -307,7 +471,7 @@ private:
     proceed(at);
   }
 
-  // CAF reports one death up to three times: as an answer to each job, to the start, and by itself.
+  // CAF reports one death up to twice: as an answer to the start, and by itself.
   void lose_worker(worker_id id, const caf::actor_addr& addr, const caf::error& why) {
     if (!is_current(id, addr)) return;
     end_worker(id);
@@ -316,8 +480,7 @@ private:
     desk_.texts().set(errc::no_workers, "no worker is left; " + text);
     desk_.texts().set(errc::worker_lost, text);
     auto at = now();
-    core_.worker_down(at, id);
-    desk_.answer_departed(at);
+    desk_.lose(at, id);
     proceed(at);
   }
 
@@ -357,11 +520,15 @@ private:
     auto wanted = std::min(*next, at + longest_tick);
     if (tick_at_ && *tick_at_ <= wanted) return;
     tick_at_ = wanted;
-    compat::delayed_send(this, caf::actor_cast<batcher_interface<Request, Response>>(this),
-                         wanted - at, tick_atom_v, ++tick_generation_);
+    compat::send_at(this->clock(), wanted, caf::strong_actor_ptr{this->ctrl()}, tick_atom_v,
+                    ++tick_generation_);
   }
 
-  request_bursts<Request> bursts_;
+  entrance entrance_;
+  // Of the actor in whose thread the batcher runs just now, null outside of actors.
+  compat::execution_context* context_ = nullptr;
+  bool is_in_actor_ = false;
+  bool is_called_ = false; // the actor's own thread
   start_worker start_worker_;
   front_desk<Request, Response> desk_;
   typename front_desk<Request, Response>::core_type& core_ = desk_.core();

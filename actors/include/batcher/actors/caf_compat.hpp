@@ -258,6 +258,17 @@ template <class T>
   return msg.content().template match_elements<T>();
 }
 
+/// Returns whether a message is made of just these types, whoever sent it.
+template <class... Ts>
+[[nodiscard]] bool is_of(const caf::mailbox_element& msg) {
+  return msg.content().template match_elements<Ts...>();
+}
+
+/// Returns whether a message is an answer to a request.
+[[nodiscard]] inline bool is_response(const caf::mailbox_element& msg) {
+  return msg.mid.is_response();
+}
+
 /// Takes the only element of a message, which is copied if others hold the message, too.
 template <class T>
 [[nodiscard]] T take_content(caf::mailbox_element& msg) {
@@ -268,6 +279,37 @@ template <class T>
 #else
   return msg.content().template move_if_unshared<T>(0);
 #endif
+}
+
+/// Makes a message out of values.
+template <class... Ts>
+[[nodiscard]] caf::mailbox_element_ptr make_element(caf::strong_actor_ptr sender,
+                                                    caf::message_id id, Ts&&... xs) {
+#if BATCHER_CAF_1
+  return caf::make_mailbox_element(std::move(sender), id, std::forward<Ts>(xs)...);
+#else
+  return caf::make_mailbox_element(std::move(sender), id, {}, std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Sends a message that overtakes the normal ones in the mailbox. `context`: as in
+/// `return_path::send`.
+template <class... Ts>
+void send_urgent(execution_context* context, caf::strong_actor_ptr from,
+                 const caf::strong_actor_ptr& to, Ts&&... xs) {
+  if (to)
+    to->enqueue(make_element(std::move(from), caf::make_message_id(caf::message_priority::high),
+                             std::forward<Ts>(xs)...),
+                context);
+}
+
+/// Sends a message at an instant. 0.17.6 cannot take it back, and `to` lives until it arrives. Any
+/// thread.
+template <class... Ts>
+void send_at(caf::actor_clock& clock, caf::actor_clock::time_point at, caf::strong_actor_ptr to,
+             Ts&&... xs) {
+  clock.schedule_message(at, std::move(to),
+                         make_element(nullptr, caf::make_message_id(), std::forward<Ts>(xs)...));
 }
 
 /// The way back from a message to whoever sent it. Unlike CAF's response promise it is no larger
@@ -298,11 +340,7 @@ public:
     if constexpr (std::is_same_v<std::decay_t<T>, caf::unit_t>) {
       if (!id_.is_async()) send(context, caf::message{});
     } else {
-#if BATCHER_CAF_1
-      if (source_)
-        source_->enqueue(caf::make_mailbox_element(nullptr, id_.response_id(), std::forward<T>(x)),
-                         context);
-#else
+#if !BATCHER_CAF_1
       if (stages_) {
         auto next = std::move(stages_->back());
         stages_->pop_back();
@@ -310,11 +348,11 @@ public:
                                                 std::forward<T>(x)),
                       context);
         stages_.reset();
-      } else if (source_) {
-        source_->enqueue(
-          caf::make_mailbox_element(nullptr, id_.response_id(), {}, std::forward<T>(x)), context);
+        return;
       }
 #endif
+      if (source_)
+        source_->enqueue(make_element(nullptr, id_.response_id(), std::forward<T>(x)), context);
     }
     source_ = nullptr;
   }

@@ -35,7 +35,7 @@ using tag_key = std::pair<caf::actor_addr, std::uint64_t>;
 template <class Request, class Response>
 struct request_item {
   Request own_request; // until it is dispatched
-  reply<Request, Response> answer;
+  reply<Response> answer;
   std::shared_ptr<const tag_key> tag = {}; // shared by the parts of a request
   // Where the request is once it was dispatched: it may be wanted again.
   std::shared_ptr<job<Request, Response>> last_run = {};
@@ -52,7 +52,7 @@ class front_desk {
 public:
   using hooks_type = hooks<Request, Response>;
   using item = request_item<Request, Response>;
-  using reply_type = reply<Request, Response>;
+  using reply_type = reply<Response>;
   using job_type = job<Request, Response>;
   using core_type = batcher_core<item>;
 
@@ -82,13 +82,19 @@ public:
     });
   }
 
-  /// Takes each of the requests; `whole` collects their answers.
+  /// Takes each of the requests; `whole` collects their answers. Between two of them `make_room` is
+  /// called.
+  template <class F>
   void take_all(time_point at, bulk<Request>& what,
-                const std::shared_ptr<collected<Response>>& whole) {
+                const std::shared_ptr<collected<Response>>& whole, F make_room) {
+    if (what.requests.empty()) return;
+    whole->expect(whole, what.requests.size());
     placement where{
       .key = what.key, .tenant = what.tenant, .priority = what.priority, .timeout = what.timeout};
-    for (std::size_t i = 0; i < what.requests.size(); ++i)
-      take(at, std::move(what.requests[i]), reply_type{whole, i}, where);
+    for (std::size_t i = 0; i < what.requests.size(); ++i) {
+      take(at, std::move(what.requests[i]), reply_type{*whole, i}, where);
+      make_room();
+    }
   }
 
   /// Lets a request leave with `errc::cancelled`; returns whether it was there. Answer what has
@@ -107,6 +113,8 @@ public:
   [[nodiscard]] std::shared_ptr<job_type> start(time_point at,
                                                 const typename core_type::batch& due) {
     auto work = std::make_shared<job_type>(due.items.size());
+    work->id = due.id;
+    work->worker = due.worker;
     work->key = due.key;
     work->attempt = due.attempt;
     work->padding_items = due.padding_items;
@@ -125,22 +133,26 @@ public:
   }
 
   /// Settles a batch whose job has come back.
-  void finish(time_point at, batch_id id, job_type& work) {
-    running_.erase(id);
+  void finish(time_point at, job_type& work) {
+    running_.erase(work.id);
     work.is_back = true;
     if (work.outcome == errc::none) {
       if (work.report.results != work.requests.size())
         refusals_.set(errc::result_count_mismatch, text_of_mismatch(work));
-      core_.complete(at, id, work.report);
+      core_.complete(at, work.id, work.report);
     } else {
       refusals_.set(errc::batch_failed, std::move(work.failure));
-      core_.fail(at, id, work.outcome, work.report.executed);
+      core_.fail(at, work.id, work.outcome, work.report.executed);
     }
     answer_departed(at, &work);
   }
 
-  /// Forgets a job that will not come back; the core hears of its worker.
-  void forget(batch_id id) { running_.erase(id); }
+  /// Fails what a worker held that is lost.
+  void lose(time_point at, worker_id worker) {
+    core_.worker_down(at, worker);
+    std::erase_if(running_, [&](auto& entry) { return entry.second->worker == worker; });
+    answer_departed(at);
+  }
 
   /// Answers what has run out of time, and tells the functions that run for nobody.
   void expire(time_point at) {
@@ -255,12 +267,14 @@ private:
     }
     auto answer = std::make_shared<reply_type>(std::move(x.answer));
     auto whole = std::make_shared<collected<Response>>(
-      parts.size(), [answer, how = hooks_](bulk_results<Response> results) {
+      parts.size(),
+      [answer, how = hooks_](bulk_results<Response> results) {
         answer->deliver(join_results(*how, std::move(results)));
-      });
-    whole->is_abandoned = [answer] { return answer->is_abandoned(); };
+      },
+      [answer] { return answer->is_abandoned(); });
+    whole->expect(whole, parts.size());
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      item part{std::move(parts[i]), reply_type{whole, i}, x.tag};
+      item part{std::move(parts[i]), reply_type{*whole, i}, x.tag};
       where.cost = costs[i];
       attempt(at, part, [&] { admit(at, part, where); });
       where.on_credit = false; // the first one has used it up

@@ -74,15 +74,17 @@ concept any_batcher_handle =
 template <class Request, class Response>
 using batcher_interface =
   compat::extend<batcher_handle<Request, Response>,
+                 // Its workers: the job is filled in, whatever came of it.
+                 caf::result<void>(job_done_message),
                  // Itself: the time has come that the core asked for. Carries a generation; a stale
-                 // one is ignored.
+                 // one is ignored, 0 never is.
                  caf::result<void>(tick_atom, std::uint64_t)>;
 
 /// A worker, as its batcher sees it.
 using worker_handle = compat::typed_actor<
   // Its batcher, once: make the batch function and warm up. Answered when it is ready for jobs.
   caf::result<void>(start_atom),
-  // Its batcher: run the batch function. Answered when the job is filled in, whatever came of it.
+  // Its batcher: run the batch function. The sender gets a `job_done_message`, whatever comes of it.
   caf::result<void>(job_message),
   // Its batch function: a job that was to be answered later is filled in.
   caf::result<void>(job_done_message)>;

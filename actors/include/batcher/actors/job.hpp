@@ -9,6 +9,7 @@
 #include "batcher/batch.hpp"
 #include "batcher/errc.hpp"
 #include "batcher/time.hpp"
+#include "batcher/worker_table.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -45,6 +46,8 @@ std::optional<std::string> text_of_exception(F call) {
 struct job_base : payload {
   explicit job_base(std::size_t items) : cancelled(items) {}
 
+  batch_id id = 0;
+  worker_id worker = 0;
   std::string key;
   std::size_t attempt = 1;
   std::size_t padding_items = 0;

@@ -53,7 +53,8 @@ struct job_message {
   std::shared_ptr<payload> job;
 };
 
-/// Tells a worker that its function has answered a job, in whatever thread.
+/// Tells a batcher that its worker is done with a job, or a worker that its function has answered
+/// one, in whatever thread.
 struct job_done_message {
   std::shared_ptr<payload> job;
 };

@@ -66,7 +66,7 @@ struct worker_state {
   struct pending_job {
     std::shared_ptr<job_type> work;
     time_point begun;
-    owned_promise done;
+    caf::strong_actor_ptr batcher; // nobody for a warm-up batch
     std::optional<std::string> thrown = {};
   };
 
@@ -76,6 +76,7 @@ struct worker_state {
   // Jobs that the function will answer later.
   std::unordered_map<const payload*, pending_job> pending;
   std::size_t warmed_up = 0;
+  owned_promise started;
 };
 
 /// The steps of a worker, as functions of its state and the actor that it belongs to.
@@ -99,8 +100,8 @@ public:
     if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
     if constexpr (answers_later) {
       if (batches.empty()) return caf::unit;
-      owned_promise started{self};
-      warm_up_later(self, batches, std::move(started));
+      own.started = owned_promise{*self->current_mailbox_element()};
+      warm_up_later(self, batches);
       return caf::delegated<void>{};
     } else {
       for (auto& batch : batches) {
@@ -112,16 +113,16 @@ public:
     }
   }
 
-  static caf::result<void> take(self_pointer self, job_message& msg) {
+  static void take(self_pointer self, job_message& msg) {
     auto work = std::static_pointer_cast<job_type>(std::move(msg.job));
-    if (work->abandoned.load(std::memory_order_relaxed)) return caf::unit;
+    auto batcher = self->current_sender();
+    bool is_wanted = !work->abandoned.load(std::memory_order_relaxed);
     if constexpr (answers_later) {
-      call(self, std::move(work), owned_promise{self});
-      return caf::delegated<void>{};
+      if (is_wanted) return call(self, std::move(work), std::move(batcher));
     } else {
-      run_job(*compat::state(self).run, work, self->clock());
-      return caf::unit;
+      if (is_wanted) run_job(*compat::state(self).run, work, self->clock());
     }
+    report(self, batcher, std::move(work));
   }
 
   static void finish(self_pointer self, const job_done_message& msg,
@@ -129,25 +130,25 @@ public:
     auto& own = compat::state(self);
     auto node = own.pending.extract(msg.job.get());
     if (node.empty()) return;
-    auto& [work, begun, done, thrown] = node.mapped();
+    auto& [work, begun, batcher, thrown] = node.mapped();
     if (thrown && work->was_dropped)
       work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
     work->report.executed = std::chrono::duration_cast<duration>(self->clock().now() - begun);
-    if (own.warmed_up == batches.size()) {
-      done.deliver(caf::unit);
-      return;
-    }
-    if (auto why = why_cold(*work)) {
-      done.deliver(why);
-      return;
-    }
+    if (batcher) return report(self, batcher, std::move(work));
+    if (auto why = why_cold(*work)) return own.started.deliver(why);
     if (++own.warmed_up == batches.size())
-      done.deliver(caf::unit);
+      own.started.deliver(caf::unit);
     else
-      warm_up_later(self, batches, std::move(done));
+      warm_up_later(self, batches);
   }
 
 private:
+  // Results overtake the requests that wait in the batcher's mailbox.
+  static void report(self_pointer self, const caf::strong_actor_ptr& batcher,
+                     std::shared_ptr<payload> work) {
+    compat::send_urgent(self->context(), nullptr, batcher, job_done_message{std::move(work)});
+  }
+
   static std::shared_ptr<job_type> warm_up_job(const std::vector<Request>& batch) {
     auto work = std::make_shared<job_type>(batch.size());
     work->requests = batch;
@@ -162,15 +163,16 @@ private:
                              + " results for " + std::to_string(work.requests.size()) + " items");
   }
 
-  static void warm_up_later(self_pointer self, const warm_up_batches& batches, owned_promise done) {
-    call(self, warm_up_job(batches[compat::state(self).warmed_up]), std::move(done));
+  static void warm_up_later(self_pointer self, const warm_up_batches& batches) {
+    call(self, warm_up_job(batches[compat::state(self).warmed_up]), nullptr);
   }
 
   // The function answers with a message to this worker, wherever it answers.
-  static void call(self_pointer self, std::shared_ptr<job_type> work, owned_promise done) {
+  static void call(self_pointer self, std::shared_ptr<job_type> work,
+                   caf::strong_actor_ptr batcher) {
     auto& own = compat::state(self);
     own.pending.emplace(
-      work.get(), typename state_type::pending_job{work, self->clock().now(), std::move(done)});
+      work.get(), typename state_type::pending_job{work, self->clock().now(), std::move(batcher)});
     // Weak: a detached worker's thread, and with it the actor system, would wait for the promise.
     auto tell = [to = caf::actor_cast<caf::weak_actor_ptr>(self)](
                   std::shared_ptr<job_results<Response>> answered) {
@@ -197,7 +199,7 @@ worker_actor(worker_handle::stateful_pointer<worker_state<Request, Response, Fac
     [self, factory, number, how](start_atom) {
       return steps::start(self, *factory, number, how->warm_up);
     },
-    [self](job_message& msg) { return steps::take(self, msg); },
+    [self](job_message& msg) { steps::take(self, msg); },
     [self, how]([[maybe_unused]] const job_done_message& msg) {
       if constexpr (steps::answers_later) steps::finish(self, msg, how->warm_up);
     },
