@@ -33,24 +33,67 @@ batch_scheduler::admission batch_scheduler::admit(time_point now, const placemen
     return {.refused = refused};
   }
   auto slot = table_.take();
+  enter(now, where, slot);
+  if (leader == no_slot) {
+    queue_.push(now, *to, slot, where.tenant);
+    counters_->on_admitted();
+  } else {
+    follow(leader, slot, where.on_credit);
+  }
+  set_deadline(now, where, slot, leader);
+  auto id = table_.name_of(slot);
+  if (loser != no_slot) drop(now, loser);
+  return {errc::none, slot, id};
+}
+
+std::span<const slot_number> batch_scheduler::admit_run(time_point now, const placement& where,
+                                                        std::size_t items) {
+  now = forward(now);
+  run_.clear();
+  if (check(where) != errc::none || where.on_credit) return run_;
+  auto* to = queue_.lane_of(where.key);
+  if (!to) return run_;
+  items = std::min(items, plain_room(where, *to));
+  while (run_.size() < items) {
+    auto slot = run_.emplace_back(table_.take());
+    enter(now, where, slot);
+    queue_.push(now, *to, slot, where.tenant);
+    set_deadline(now, where, slot, no_slot);
+  }
+  counters_->on_request(items);
+  counters_->on_admitted(items);
+  return run_;
+}
+
+// How many items may come before a batch is full, or somebody has to give way.
+std::size_t batch_scheduler::plain_room(const placement& where, const lane& in) const {
+  auto left = [](std::size_t limit, std::size_t taken) { return limit - std::min(limit, taken); };
+  auto room = left(opts_.max_queue_items, queue_items() + credit_.held());
+  if (opts_.max_lane_items != 0) room = std::min(room, left(opts_.max_lane_items, in.items()));
+  if (opts_.max_tenant_items != 0)
+    room = std::min(room, left(opts_.max_tenant_items, in.items_of(where.tenant)));
+  auto until_full = left(trigger_items(opts_), queue_items());
+  return until_full > 0 ? std::min(room, until_full) : std::min<std::size_t>(room, 1);
+}
+
+// Fills in the record of a newcomer.
+void batch_scheduler::enter(time_point now, const placement& where, slot_number slot) {
   auto& record = table_[slot];
   record.arrival = record.since = now;
   record.cost = where.cost;
   record.priority = where.priority;
+}
+
+// Of a newcomer that has its place, or shares that of `leader`.
+void batch_scheduler::set_deadline(time_point now, const placement& where, slot_number slot,
+                                   slot_number leader) {
   auto timeout = shorter(opts_.request_timeout, where.timeout);
-  if (leader == no_slot)
-    queue_.push(now, *to, slot, where.tenant);
-  else
-    follow(leader, slot, where.on_credit);
-  auto id = table_.name_of(slot);
-  if (timeout > duration::zero()) {
-    table_[slot].deadline = saturating_add(now, timeout);
-    item_deadlines_.add(table_[slot].deadline, id, table_.items(),
-                        [this](auto at, auto name) { return is_item_deadline(at, name); });
-  }
-  if (leader == no_slot) counters_->on_admitted();
-  if (loser != no_slot) drop(now, loser);
-  return {errc::none, slot, id};
+  if (timeout == duration::zero()) return;
+  auto deadline = table_[slot].deadline = saturating_add(now, timeout);
+  item_deadlines_.add(deadline, table_.name_of(slot), table_.items(),
+                      [this](auto at, auto name) { return is_item_deadline(at, name); });
+  auto& place = table_[leader == no_slot ? slot : leader];
+  if (place.place == item_place::queued) queue_.note_deadline(now, *place.lane, deadline);
 }
 
 errc batch_scheduler::refuse(time_point now, errc why) {

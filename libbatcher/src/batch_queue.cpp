@@ -6,20 +6,38 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace batcher {
 
-batch_queue::batch_queue(const options& opts, item_table& table)
-  : opts_{&opts}, table_{&table}, rules_{opts.priority_head_start, opts.tenant_weights} {}
+namespace {
+
+// Lanes that wait and are looked at again when the outlook has changed, those whose windows end
+// first. The others keep the windows that they have; these hold `max_delay`, too.
+constexpr int most_looked_at = 16;
+
+// That all lanes are as busy as this one is only an estimate, but for one lane it is true.
+double slack_of(const lane_forecast& f, const timing_facts& facts, std::size_t workers,
+                std::size_t items) {
+  auto busy = f.service.per_item() * facts.arrivals_per_second * static_cast<double>(facts.lanes);
+  return 1 - busy / static_cast<double>(workers) - f.service.relative_deviation(items) / 4;
+}
+
+} // namespace
+
+batch_queue::batch_queue(const options& opts, item_table& table, const worker_outlook* outlook)
+  : opts_{&opts}, table_{&table}, outlook_{outlook}, rules_{opts.priority_head_start,
+                                                            opts.tenant_weights} {}
 
 lane* batch_queue::lane_of(std::string_view key) {
-  if (recent_ && recent_->key() == key) return recent_;
+  if (recent_ && is_same(recent_->key(), key)) return recent_;
   std::string text{key};
   if (auto it = lanes_.find(text); it != lanes_.end()) return recent_ = it->second.get();
   // A last lane that is idle was only kept because most batchers have no other.
   if (lanes_.size() == 1 && is_idle(*lanes_.begin()->second)) lanes_.clear();
   if (lanes_.size() >= opts_->max_lanes) return nullptr;
   auto added = std::make_unique<lane>(text, *table_, rules_);
+  set_up_forecast(*added);
   return recent_ = lanes_.emplace(std::move(text), std::move(added)).first->second.get();
 }
 
@@ -45,10 +63,9 @@ void batch_queue::push(time_point now, lane& to, slot_number slot, std::string_v
   ++items_;
   cost_ += (*table_)[slot].cost;
   to.push(slot, tenant);
+  if (to.forecast) to.forecast->arrivals.count();
   if (to.stands == lane::standing::due) return;
-  if (to.stands == lane::standing::waiting
-      && !is_full({.items = to.items(), .cost = to.cost(), .oldest = {}, .filled = {}}, *opts_))
-    return;
+  if (to.stands == lane::standing::waiting && !is_enough(to)) return;
   place(now, to);
 }
 
@@ -57,11 +74,19 @@ void batch_queue::remove(time_point now, slot_number slot) {
   auto& l = *record.lane;
   --items_;
   cost_ -= record.cost;
+  if (l.forecast && record.deadline == l.forecast->deadline) l.forecast->is_deadline_stale = true;
   l.remove(slot);
   update(now, l);
 }
 
+void batch_queue::note_deadline(time_point now, lane& of, time_point deadline) {
+  if (!of.forecast || deadline >= of.forecast->deadline) return;
+  of.forecast->deadline = deadline;
+  if (of.stands == lane::standing::waiting) place(now, of);
+}
+
 lane* batch_queue::next_due(time_point now) {
+  if (opts_->when_idle == when_idle::adaptive) look_again(now);
   while (!waiting_.empty() && waiting_.begin()->first.first <= now)
     stand(*waiting_.begin()->second, lane::standing::due);
   return due_.empty() ? nullptr : due_.front();
@@ -71,6 +96,7 @@ flush_decision batch_queue::decide(const lane& due, time_point now) const {
   auto view = view_of(due);
   if (is_full(view, *opts_))
     view.filled = due.filled_since(trigger_items(*opts_), trigger_cost(*opts_));
+  view.window = {.enough_items = 0, .until = due.window_end};
   return decide_flush(view, *opts_, draining_since_, now);
 }
 
@@ -82,7 +108,10 @@ slot_number batch_queue::peek(lane& from, std::size_t room) const {
 
 void batch_queue::take(lane& from, slot_number slot, bool is_served) {
   --items_;
-  cost_ -= (*table_)[slot].cost;
+  auto& record = (*table_)[slot];
+  cost_ -= record.cost;
+  if (from.forecast && record.deadline == from.forecast->deadline)
+    from.forecast->is_deadline_stale = true;
   if (is_served)
     from.pop(slot);
   else
@@ -91,6 +120,7 @@ void batch_queue::take(lane& from, slot_number slot, bool is_served) {
 
 void batch_queue::end_turn(time_point now, lane& of) {
   stand(of, lane::standing::none);
+  if (of.forecast) of.forecast->has_waited = false;
   update(now, of);
 }
 
@@ -104,6 +134,7 @@ void batch_queue::update(time_point now, std::optional<time_point> draining_sinc
   rules_ = {opts_->priority_head_start, opts_->tenant_weights};
   for (auto& [key, l] : lanes_) {
     l->update_weights();
+    set_up_forecast(*l);
     place(now, *l);
   }
 }
@@ -143,10 +174,66 @@ bool batch_queue::is_idle(const lane& l) noexcept {
   return l.is_empty() && l.batches == 0 && l.retries == 0;
 }
 
+bool batch_queue::is_enough(const lane& l) const noexcept {
+  if (l.forecast && l.items() >= l.forecast->enough_items) return true;
+  return is_full({.items = l.items(), .cost = l.cost(), .oldest = {}, .filled = {}}, *opts_);
+}
+
+// Without free credit: the lane waits for that, and then this is asked again.
+adaptive_window batch_queue::look_ahead(time_point now, lane& l) const {
+  auto& f = *l.forecast;
+  if (std::exchange(f.is_deadline_stale, false)) f.deadline = l.earliest_deadline();
+  f.version = outlook_->version();
+  bool stands_apart = l.stands == lane::standing::none;
+  timing_facts facts{.returns = outlook_->returns(),
+                     .free_credit = outlook_->free_credit(now),
+                     .lanes = waiting_.size() + due_.size() + (stands_apart ? 1 : 0),
+                     .arrivals_per_second = f.arrivals.per_second(now),
+                     .oldest = (*table_)[l.oldest()].since};
+  facts.slack = slack_of(f, facts, std::max<std::size_t>(outlook_->workers(), 1), l.items());
+  adaptive_window window{.enough_items = trigger_items(*opts_), .until = time_point::max()};
+  if (facts.free_credit > 0) {
+    window = window_of(facts, now);
+    if (f.deadline != time_point::max()) {
+      auto most = std::min(opts_->max_batch_items, std::max(l.items(), window.enough_items));
+      window = in_time(window, f.deadline,
+                       std::max(f.service.predict(most), l.turnaround.most(now)));
+    }
+    bool waits = l.items() < window.enough_items && window.until > now;
+    // What has passed before a worker was free was no choice.
+    if (!waits) window.until = f.has_waited ? std::min(window.until, now) : facts.oldest;
+    f.has_waited = f.has_waited || waits;
+  }
+  f.enough_items = window.enough_items;
+  return window;
+}
+
+void batch_queue::set_up_forecast(lane& l) const {
+  bool is_adaptive = opts_->when_idle == when_idle::adaptive && outlook_;
+  if (!is_adaptive) l.forecast.reset();
+  if (!is_adaptive || l.forecast) return;
+  l.forecast = std::make_unique<lane_forecast>();
+  l.forecast->is_deadline_stale = true;
+}
+
+void batch_queue::look_again(time_point now) {
+  for (int i = 0; i < most_looked_at && !waiting_.empty(); ++i) {
+    auto& first = *waiting_.begin()->second;
+    if (!first.forecast || first.forecast->version == outlook_->version()) return;
+    place(now, first);
+  }
+}
+
 void batch_queue::place(time_point now, lane& l) {
   if (l.is_empty() || is_blocked(l)) return stand(l, lane::standing::none);
-  auto decision = decide_flush(view_of(l), *opts_, draining_since_, now);
-  if (decision.close) return stand(l, lane::standing::due);
+  auto view = view_of(l);
+  if (l.forecast) view.window = look_ahead(now, l);
+  auto decision = decide_flush(view, *opts_, draining_since_, now);
+  if (decision.close) {
+    stand(l, lane::standing::due);
+    l.window_end = decision.ready_at;
+    return;
+  }
   if (l.stands == lane::standing::waiting && l.window_end == *decision.next) return;
   stand(l, lane::standing::none);
   l.window_end = *decision.next;

@@ -24,8 +24,8 @@ supervision supervision_of(const options& opts) {
 } // namespace
 
 batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned)
-  : opts_{std::move(opts)}, is_abandoned_{std::move(is_abandoned)}, queue_{opts_, table_},
-    workers_{supervision_of(opts_), seed} {
+  : opts_{std::move(opts)}, is_abandoned_{is_abandoned}, workers_{supervision_of(opts_), seed},
+    queue_{opts_, table_, &outlook_} {
   assert(validate(opts_).empty());
   if (opts_.observer) opts_.observer->on_start(opts_.name, opts_.max_batch_items, counters_);
 }
@@ -44,11 +44,15 @@ std::optional<batch_scheduler::batch> batch_scheduler::next_batch(time_point now
     auto* due = queue_.next_due(now);
     if (!due) break;
     auto fresh = take_due(now, *due);
-    if (!fresh.slots.empty()) ++due->batches;
-    queue_.end_turn(now, *due);
-    if (fresh.slots.empty()) continue;
+    if (fresh.slots.empty()) {
+      queue_.end_turn(now, *due);
+      continue;
+    }
+    ++due->batches;
     budget_.earn(opts_.on_failure);
-    return dispatch(now, std::move(fresh), std::nullopt);
+    auto out = dispatch(now, std::move(fresh), std::nullopt);
+    queue_.end_turn(now, *due);
+    return out;
   }
   publish();
   return std::nullopt;
@@ -83,9 +87,9 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
     // which everybody has a deadline ends with all workers busy for nobody.
     bool are_others_enough = due.items() > limit - f.slots.size();
     auto horizon = are_others_enough ? behind : now;
-    bool is_served = why_unwanted(horizon, slot) == errc::none || table_.has_followers(slot);
-    queue_.take(due, slot, is_served);
-    slot = first_wanted(horizon, slot);
+    bool is_wanted = why_unwanted(horizon, slot) == errc::none;
+    queue_.take(due, slot, is_wanted || table_.has_followers(slot));
+    if (!is_wanted) slot = first_wanted(horizon, slot);
     if (slot == no_slot) {
       counters_->on_dequeued(1);
       continue;
@@ -135,6 +139,11 @@ batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,
                                                  std::optional<worker_id> avoid) {
   f.worker = *workers_.assign(now, avoid);
   f.dispatched_at = now;
+  if (auto* forecast = f.lane->forecast.get()) {
+    auto n = f.slots.size() + f.padding_items;
+    forecast->settle(now, n);
+    f.expected_at = outlook_.expect(now, f.worker, forecast->service.predict(n));
+  }
   auto id = ++last_batch_;
   for (std::uint32_t i = 0; i < f.slots.size(); ++i) {
     auto& record = table_[f.slots[i]];
@@ -274,11 +283,11 @@ void batch_scheduler::answer_waiting(errc why) {
 // -- queries --------------------------------------------------------------------------------------
 
 std::optional<time_point> batch_scheduler::next_deadline() {
-  std::optional<time_point> next;
-  auto consider = [&](std::optional<time_point> at) {
-    if (at && *at != time_point::max()) next = next ? std::min(*next, *at) : *at;
+  if (is_closed()) return std::nullopt;
+  auto next = time_point::max();
+  auto consider = [&](const std::optional<time_point>& at) {
+    if (at) next = std::min(next, *at);
   };
-  if (is_closed()) return next;
   if (!is_paused_ && workers_.has_credit(last_now_)) consider(queue_.next_due_at());
   consider(item_deadlines_.earliest([this](auto at, auto id) { return is_item_deadline(at, id); }));
   consider(
@@ -289,8 +298,8 @@ std::optional<time_point> batch_scheduler::next_deadline() {
   bool is_waited_for = queue_items() > 0 || credit_.has_waiting();
   if (out_since_ && !workers_.is_serviceable() && is_waited_for)
     consider(workers_.workers() == 0 ? *out_since_ : *out_since_ + opts_.max_outage);
-  if (next) next = std::max(*next, last_now_);
-  return next;
+  if (next == time_point::max()) return std::nullopt;
+  return std::max(next, last_now_);
 }
 
 errc batch_scheduler::refusal() const noexcept {

@@ -17,6 +17,14 @@ std::size_t trigger_cost(const options& opts) noexcept {
   return opts.max_batch_cost == 0 ? std::numeric_limits<std::size_t>::max() : opts.max_batch_cost;
 }
 
+namespace {
+
+bool pays_no_more(const lane_view& queued, time_point now) noexcept {
+  return queued.items >= queued.window.enough_items || queued.window.until <= now;
+}
+
+} // namespace
+
 flush_decision decide_flush(const lane_view& queued, const options& opts,
                             std::optional<time_point> draining_since, time_point now) noexcept {
   flush_decision decision;
@@ -29,14 +37,18 @@ flush_decision decide_flush(const lane_view& queued, const options& opts,
     decision.close = true;
   };
   auto window_end = queued.oldest + opts.max_delay;
+  bool is_adaptive = opts.when_idle == when_idle::adaptive;
   if (opts.when_idle == when_idle::immediate)
     close(close_reason::idle, queued.oldest);
-  else if (window_end <= now)
+  if (is_adaptive && pays_no_more(queued, now))
+    close(close_reason::idle, std::clamp(queued.window.until, queued.oldest, now));
+  if (opts.when_idle != when_idle::immediate && window_end <= now)
     close(close_reason::deadline, window_end);
   if (draining_since) close(close_reason::drain, std::max(queued.oldest, *draining_since));
   if (queued.cost >= trigger_cost(opts)) close(close_reason::cost, queued.filled);
   if (queued.items >= trigger_items(opts)) close(close_reason::size, queued.filled);
-  if (!decision.close) decision.next = window_end;
+  if (!decision.close)
+    decision.next = is_adaptive ? std::min(window_end, queued.window.until) : window_end;
   return decision;
 }
 

@@ -9,59 +9,12 @@
 
 namespace batcher {
 
-slot_number item_table::take() {
-  ++taken_;
-  if (first_free_ == no_slot) {
-    records_.emplace_back().generation = 1;
-    return static_cast<slot_number>(records_.size() - 1);
-  }
-  auto slot = first_free_;
-  auto& record = records_[slot];
-  first_free_ = record.in_line.next;
-  auto generation = record.generation;
-  record = {};
-  record.generation = generation;
-  return slot;
-}
-
-void item_table::free(slot_number slot) {
-  auto& record = records_[slot];
-  assert(taken_ > 0);
-  --taken_;
-  record.place = item_place::none;
-  if (++record.generation == 0) record.generation = 1; // no name is 0
-  record.in_line.next = first_free_;
-  first_free_ = slot;
-}
-
 slot_number item_table::find(item_id id) const noexcept {
   auto slot = static_cast<slot_number>(id);
   if (slot >= records_.size()) return no_slot;
   auto& record = records_[slot];
   bool is_current = record.generation == id >> 32 && record.place != item_place::none;
   return is_current ? slot : no_slot;
-}
-
-void item_table::push_back(slot_list& list, slot_links item_record::*links, slot_number slot) {
-  auto& own = records_[slot].*links;
-  own = {.previous = list.back, .next = no_slot};
-  if (list.back == no_slot)
-    list.front = slot;
-  else
-    (records_[list.back].*links).next = slot;
-  list.back = slot;
-}
-
-void item_table::remove(slot_list& list, slot_links item_record::*links, slot_number slot) {
-  auto [previous, next] = records_[slot].*links;
-  if (previous == no_slot)
-    list.front = next;
-  else
-    (records_[previous].*links).next = next;
-  if (next == no_slot)
-    list.back = previous;
-  else
-    (records_[next].*links).previous = previous;
 }
 
 void item_table::replace(slot_list& list, slot_links item_record::*links, slot_number old,
@@ -100,13 +53,6 @@ void item_table::unfollow(slot_number slot) {
   if (!followers.is_empty()) return;
   records_[leader].group = no_group;
   free_groups_.push_back(number);
-}
-
-slot_number item_table::take_follower(slot_number leader) {
-  if (!has_followers(leader)) return no_slot;
-  auto first = groups_[records_[leader].group].followers.front;
-  unfollow(first);
-  return first;
 }
 
 slot_number item_table::promote(slot_number leader) {

@@ -43,15 +43,28 @@ void lane::push(slot_number slot, std::string_view tenant_name) {
   record.tenant = &payer;
   record.place = item_place::queued;
   if (rules_->priority_head_start == duration::zero()) record.priority = 0; // no effect
+  if (is_empty())
+    line_ = record.priority;
+  else if (!is_mixed_ && (record.priority != line_ || turns_.size() > 1))
+    mix();
   table_->push_back(payer.lines[record.priority], &item_record::in_line, slot);
   payer.occupied |= static_cast<std::uint8_t>(1u << record.priority);
-  table_->push_back(by_age_, &item_record::in_lane, slot);
+  if (is_mixed_) table_->push_back(by_age_, &item_record::in_lane, slot);
   // Halved in about eleven items without one so large, so that a single one does not make turns
   // long for ever.
   largest_cost_ = std::max(price_of(record), is_empty() ? 1 : largest_cost_ - largest_cost_ / 16);
   ++payer.items;
   ++items_;
   cost_ += record.cost;
+}
+
+// Precondition: all items are in the line of one tenant and priority.
+void lane::mix() {
+  is_mixed_ = true;
+  by_age_ = {};
+  for (auto& t : turns_)
+    for (auto slot = t.lines[line_].front; slot != no_slot; slot = (*table_)[slot].in_line.next)
+      table_->push_back(by_age_, &item_record::in_lane, slot);
 }
 
 slot_number lane::peek() {
@@ -86,7 +99,7 @@ void lane::replace(slot_number old, slot_number slot) {
   record.tenant = std::exchange(left.tenant, nullptr);
   record.priority = left.priority;
   table_->replace(record.tenant->lines[record.priority], &item_record::in_line, old, slot);
-  table_->replace(by_age_, &item_record::in_lane, old, slot);
+  if (is_mixed_) table_->replace(by_age_, &item_record::in_lane, old, slot);
 }
 
 void lane::update_weights() {
@@ -94,13 +107,24 @@ void lane::update_weights() {
 }
 
 time_point lane::filled_since(std::size_t items, std::size_t cost) const noexcept {
+  if (items == items_ && cost == std::numeric_limits<std::size_t>::max())
+    return (*table_)[ages().back].since;
+  auto links = is_mixed_ ? &item_record::in_lane : &item_record::in_line;
   std::size_t sum = 0;
-  for (auto slot = by_age_.front;; slot = (*table_)[slot].in_lane.next) {
+  for (auto slot = ages().front;; slot = ((*table_)[slot].*links).next) {
     auto& record = (*table_)[slot];
     sum += record.cost;
-    auto is_last = record.in_lane.next == no_slot;
+    auto is_last = (record.*links).next == no_slot;
     if (--items == 0 || sum >= cost || is_last) return record.since;
   }
+}
+
+time_point lane::earliest_deadline() const noexcept {
+  auto earliest = time_point::max();
+  auto links = is_mixed_ ? &item_record::in_lane : &item_record::in_line;
+  for (auto slot = ages().front; slot != no_slot; slot = ((*table_)[slot].*links).next)
+    earliest = std::min(earliest, (*table_)[slot].deadline);
+  return earliest;
 }
 
 std::size_t lane::items_of(std::string_view tenant_name) const {
@@ -139,7 +163,7 @@ const tenant* lane::find(std::string_view name) const {
 }
 
 lane::tenants::iterator lane::find_or_add(std::string_view name) {
-  if (!turns_.empty() && turns_.front().name == name) return turns_.begin();
+  if (!turns_.empty() && is_same(turns_.front().name, name)) return turns_.begin();
   if (turns_.size() == 1 && turns_.front().occupied == 0) {
     turns_.clear(); // it stayed only because it was the last
     by_name_.clear();
@@ -154,6 +178,12 @@ lane::tenants::iterator lane::find_or_add(std::string_view name) {
 }
 
 slot_number lane::front_of(const tenant& t) const {
+  bool is_one = (t.occupied & (t.occupied - 1)) == 0;
+  return is_one ? t.lines[static_cast<std::size_t>(std::countr_zero(t.occupied))].front
+                : first_of_many(t);
+}
+
+slot_number lane::first_of_many(const tenant& t) const {
   auto best = no_slot;
   auto best_time = time_point::max();
   for (unsigned left = t.occupied; left != 0; left &= left - 1) {
@@ -174,9 +204,9 @@ void lane::unlink(slot_number slot) {
   auto& line = payer.lines[record.priority];
   table_->remove(line, &item_record::in_line, slot);
   if (line.is_empty()) payer.occupied &= static_cast<std::uint8_t>(~(1u << record.priority));
-  table_->remove(by_age_, &item_record::in_lane, slot);
+  if (is_mixed_) table_->remove(by_age_, &item_record::in_lane, slot);
   --payer.items;
-  --items_;
+  if (--items_ == 0) is_mixed_ = false;
   cost_ -= record.cost;
   record.tenant = nullptr;
   drop_if_empty(payer);

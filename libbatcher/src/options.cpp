@@ -159,7 +159,7 @@ void check_batches(checker& check, const options& opts) {
                  {opts.max_batch_items, "max_batch_items"});
   check_allowed_sizes(check, opts);
   check.in_range("max_delay", opts.max_delay, {duration::zero()}, {hour});
-  check.enumerator("when_idle", opts.when_idle, {"fill", "immediate"});
+  check.enumerator("when_idle", opts.when_idle, {"fill", "immediate", "adaptive"});
   check.in_range("batch_timeout", opts.batch_timeout, {duration::zero()}, {day});
   check.in_range("request_timeout", opts.request_timeout, {duration::zero()}, {day});
 }

@@ -94,7 +94,8 @@ slot_number batch_scheduler::promote_follower(slot_number leader) {
 errc batch_scheduler::why_unwanted(time_point horizon, slot_number slot) const {
   auto deadline = table_[slot].deadline;
   if (deadline != time_point::max() && deadline <= horizon) return errc::expired;
-  return is_abandoned_ && is_abandoned_(slot) ? errc::cancelled : errc::none;
+  bool is_abandoned = is_abandoned_.ask && is_abandoned_.ask(is_abandoned_.about, slot);
+  return is_abandoned ? errc::cancelled : errc::none;
 }
 
 // Lets an item that stands in no list leave if nobody wants it any more, or its deadline does not
@@ -124,6 +125,7 @@ bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& 
   }
   workers_.succeeded(f->worker);
   f->lane->turnaround.add(now, now - f->dispatched_at);
+  learn(now, *f);
   deliver(*f, report);
   observe(now, *f, errc::none, report.failed.size(), report.executed);
   end_flight(now, *f->lane);
@@ -150,6 +152,7 @@ std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
   }
   auto& f = node.mapped();
   workers_.release(f.worker);
+  note_return(now, f);
   note_outage(now); // the last one may have retired
   if (f.is_given_up) {
     if (!is_closed()) counters_->on_late_answer();
@@ -161,6 +164,21 @@ std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
   counters_->on_returned(live);
   counters_->on_wasted(f.slots.size() - live);
   return std::move(f);
+}
+
+void batch_scheduler::note_return(time_point now, flight& f) {
+  if (!f.lane->forecast && f.expected_at == time_point::max()) return;
+  f.occupied = outlook_.forget(now, f.worker, f.dispatched_at, f.expected_at);
+  if (!workers_.contains(f.worker)) outlook_.erase(f.worker);
+}
+
+void batch_scheduler::learn(time_point now, const flight& f) {
+  auto* forecast = f.lane->forecast.get();
+  if (!forecast) return;
+  auto n = f.slots.size() + f.padding_items;
+  outlook_.learn(f.worker, f.occupied, forecast->service.predict(n));
+  forecast->service.add(n, f.occupied);
+  forecast->settle(now, n);
 }
 
 void batch_scheduler::deliver(flight& f, const batch_report& report) {
@@ -250,6 +268,7 @@ void batch_scheduler::worker_down(time_point now, worker_id id) {
   for (auto name : lost) {
     auto node = flights_.extract(name);
     auto& f = node.mapped();
+    note_return(now, f);
     auto live = live_items(f.slots);
     if (!f.is_given_up) {
       in_flight_items_ -= live;
@@ -259,6 +278,7 @@ void batch_scheduler::worker_down(time_point now, worker_id id) {
     end_flight(now, *f.lane);
   }
   workers_.down(now, id);
+  outlook_.erase(id);
   note_outage(now);
 }
 

@@ -189,6 +189,7 @@ void worker_table::list(worker_id id, entry& e) {
   if (e.stage == worker_stage::down) starts_.emplace(e.wait_end, id);
   if (e.stage == worker_stage::aside && e.held == 0) trials_.emplace(e.wait_end, id);
   if (e.held >= e.allowance()) return;
+  free_credit_ += e.allowance() - e.held;
   e.since = next_since_--;
   rank place{e.held, e.since};
   if (e.seat.empty()) {
@@ -202,7 +203,9 @@ void worker_table::list(worker_id id, entry& e) {
 void worker_table::unlist(worker_id id, entry& e) {
   if (e.stage == worker_stage::down) starts_.erase({e.wait_end, id});
   if (e.stage == worker_stage::aside) trials_.erase({e.wait_end, id});
-  if (e.held < e.allowance()) e.seat = ready_.extract({e.held, e.since});
+  if (e.held >= e.allowance()) return;
+  free_credit_ -= e.allowance() - e.held;
+  e.seat = ready_.extract({e.held, e.since});
 }
 
 void worker_table::move_to(worker_stage next, worker_id id, entry& e) {

@@ -2,7 +2,7 @@
 //
 // The lanes of a batcher: which there are, and whose turn it is. A lane is there while it has items
 // or batches. Due lanes take turns, a batch each, so that none holds up another; the others wait
-// for their windows. Knows nothing of workers.
+// for their windows. Knows workers only by the outlook on them, and that for adaptive timing only.
 //
 // Cost: O(1) for an item that changes nothing for its lane, O(log lanes) for one that opens or
 // fills a batch.
@@ -14,6 +14,7 @@
 #include "batcher/lane.hpp"
 #include "batcher/options.hpp"
 #include "batcher/time.hpp"
+#include "batcher/worker_outlook.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +31,9 @@ namespace batcher {
 
 class batch_queue {
 public:
-  /// `opts` and `table` must outlive it; tell `update` when the former changes.
-  batch_queue(const options& opts, item_table& table);
+  /// All must outlive it; tell `update` when the options change. Without an outlook
+  /// `when_idle::adaptive` is `immediate`.
+  batch_queue(const options& opts, item_table& table, const worker_outlook* outlook = nullptr);
 
   // -- lanes --------------------------------------------------------------------------------------
 
@@ -54,6 +56,9 @@ public:
 
   /// Removes a queued item. The lane goes if it was the last.
   void remove(time_point now, slot_number slot);
+
+  /// Tells that an item of a lane, or one that shares its place, has a deadline.
+  void note_deadline(time_point now, lane& of, time_point deadline);
 
   // -- batches ------------------------------------------------------------------------------------
 
@@ -100,12 +105,17 @@ public:
 private:
   [[nodiscard]] lane_view view_of(const lane& l) const;
   [[nodiscard]] static bool is_idle(const lane& l) noexcept;
+  [[nodiscard]] bool is_enough(const lane& l) const noexcept;
+  [[nodiscard]] adaptive_window look_ahead(time_point now, lane& l) const;
+  void set_up_forecast(lane& l) const;
+  void look_again(time_point now);
   void place(time_point now, lane& l);
   void stand(lane& l, lane::standing where);
   void drop_if_idle(lane& l);
 
   const options* opts_;
   item_table* table_;
+  const worker_outlook* outlook_;
   order_rules rules_;
   std::optional<time_point> draining_since_;
   std::unordered_map<std::string, std::unique_ptr<lane>> lanes_;

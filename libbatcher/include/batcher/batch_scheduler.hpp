@@ -29,11 +29,11 @@
 #include "batcher/retry.hpp"
 #include "batcher/stats.hpp"
 #include "batcher/time.hpp"
+#include "batcher/worker_outlook.hpp"
 #include "batcher/worker_table.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -77,8 +77,12 @@ public:
     std::span<const slot_number> slots;
   };
 
-  /// Says of a slot whether whoever sent its item wants no answer any more.
-  using abandoned_check = std::function<bool(slot_number)>;
+  /// Says of a slot whether whoever sent its item wants no answer any more. A plain function and what
+  /// it is about: it is asked for each item.
+  struct abandoned_check {
+    bool (*ask)(const void* about, slot_number slot) = nullptr;
+    const void* about = nullptr;
+  };
 
   /// Precondition: `validate(opts)` is empty. `seed` as in `worker_table`.
   batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned);
@@ -90,6 +94,9 @@ public:
   /// `leader`: an item in the same lane whose place is to be shared.
   [[nodiscard]] admission admit(time_point now, const placement& where,
                                 slot_number leader = no_slot);
+  /// Admits the first of `items` items, and returns their slots, valid until the next call.
+  [[nodiscard]] std::span<const slot_number> admit_run(time_point now, const placement& where,
+                                                       std::size_t items);
   errc refuse(time_point now, errc why);
   bool cancel(time_point now, item_id id);
   void ask_credit(time_point now, std::uint64_t ticket, std::size_t items);
@@ -99,6 +106,9 @@ public:
   // -- batches ------------------------------------------------------------------------------------
 
   [[nodiscard]] std::optional<batch> next_batch(time_point now);
+  [[nodiscard]] bool has_full_batch() const noexcept {
+    return queue_items() >= trigger_items(opts_);
+  }
   bool complete(time_point now, batch_id id, const batch_report& report);
   bool fail(time_point now, batch_id id, errc why, duration executed);
   [[nodiscard]] std::optional<batch_id> take_given_up();
@@ -108,6 +118,9 @@ public:
   // -- workers ------------------------------------------------------------------------------------
 
   [[nodiscard]] std::optional<worker_id> next_start(time_point now);
+  [[nodiscard]] bool has_start(time_point now) const noexcept {
+    return !is_closed() && (own_workers_.size() < opts_.workers || workers_.has_start(now));
+  }
   [[nodiscard]] std::optional<worker_id> take_retired() { return workers_.take_retired(); }
   void worker_up(time_point now, worker_id id, std::size_t credit);
   void worker_down(time_point now, worker_id id);
@@ -125,7 +138,7 @@ public:
 
   [[nodiscard]] std::optional<time_point> next_deadline();
   [[nodiscard]] errc refusal() const noexcept;
-  [[nodiscard]] bool is_idle() const noexcept { return table_.items() == 0; }
+  [[nodiscard]] bool is_idle() const noexcept { return table_.items() == departures_.size(); }
   [[nodiscard]] bool is_closed() const noexcept { return closed_ != errc::none; }
   [[nodiscard]] bool is_paused() const noexcept { return is_paused_; }
   [[nodiscard]] bool is_drained() const noexcept {
@@ -152,6 +165,9 @@ private:
 
   // admission
   [[nodiscard]] errc check(const placement& where) const noexcept;
+  [[nodiscard]] std::size_t plain_room(const placement& where, const lane& in) const;
+  void enter(time_point now, const placement& where, slot_number slot);
+  void set_deadline(time_point now, const placement& where, slot_number slot, slot_number leader);
   [[nodiscard]] errc find_room(const placement& where, lane*& to, slot_number& loser);
   void drop(time_point now, slot_number loser);
   void follow(slot_number leader, slot_number slot, bool on_credit);
@@ -173,6 +189,8 @@ private:
 
   // settling
   [[nodiscard]] std::optional<flight> land(time_point now, batch_id id);
+  void note_return(time_point now, flight& f);
+  void learn(time_point now, const flight& f);
   void deliver(flight& f, const batch_report& report);
   void settle_failed(time_point now, flight& f, errc why, duration executed);
   void requeue(time_point now, const flight& f, batch_slots slots);
@@ -193,8 +211,9 @@ private:
   options opts_;
   abandoned_check is_abandoned_;
   item_table table_;
-  batch_queue queue_;
   worker_table workers_;
+  worker_outlook outlook_{workers_};
+  batch_queue queue_;
   flights flights_;
   retries retries_;
   retry_budget budget_;
@@ -204,6 +223,7 @@ private:
   deadlines flight_deadlines_;
   std::vector<departure> departures_;
   std::vector<batch_id> given_up_;
+  std::vector<slot_number> run_;     // what `admit_run` returned
   std::vector<time_point> arrivals_; // of the batch that is being settled
   std::size_t retry_items_ = 0;
   std::size_t retry_cost_ = 0;

@@ -45,6 +45,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -66,9 +67,10 @@ struct coalescing {
 template <class Item>
 class batcher_core {
 public:
-  /// An item that has left the core, and why.
+  /// An item that has left the core, and why. It stays where it is until `clear_departures`: move
+  /// out of it what is needed.
   struct departure {
-    Item item;
+    Item& item;
     /// `none`: with the result at `position` of the batch that was completed just now.
     errc outcome = errc::none;
     /// The batch that its worker still holds though nobody waits for its item at `position` any
@@ -119,15 +121,28 @@ public:
     auto leader = same_.hash ? find_same(hash, item, where.key) : no_slot;
     auto [refused, slot, id] = rules_.admit(now, where, leader);
     if (refused == errc::none) {
-      if (slot >= items_.size()) items_.resize(slot + 1);
-      items_[slot].item.emplace(std::move(item));
+      auto& own = new_seat(slot);
+      own.item.emplace(std::move(item));
       if (same_.hash) {
-        items_[slot].hash = hash;
+        own.hash = hash;
         if (leader == no_slot) by_hash_.emplace(hash, slot);
       }
     }
     collect();
     return {refused, id};
+  }
+
+  /// Takes several requests in that ask for the same, as `admit` would one after the other but
+  /// cheaper: the first of them, as far as there is simply room and no batch is full. Each item is
+  /// made in its place by `make(i)`, i = 0, 1, ..., which must not throw. Returns how many: `admit`
+  /// the next one by itself.
+  template <class Make>
+  [[nodiscard]] std::size_t admit_run(time_point now, const placement& where, std::size_t items,
+                                      Make make) {
+    if (same_.hash) return 0;
+    auto slots = rules_.admit_run(now, where, items);
+    for (std::size_t i = 0; i < slots.size(); ++i) new_seat(slots[i]).item.emplace(make(i));
+    return slots.size();
   }
 
   /// Counts a request that the driver itself refuses, with `why`.
@@ -166,9 +181,13 @@ public:
     if (!due) return std::nullopt;
     batch out{due->id, due->worker, due->attempt, due->padding_items, due->key, {}};
     out.items.reserve(due->slots.size());
-    for (auto slot : due->slots) out.items.push_back(&*items_[slot].item);
+    for (auto slot : due->slots) out.items.push_back(&*seat_of(slot).item);
     return out;
   }
+
+  /// Returns whether more is queued than is enough for a batch, in one lane at least if there is but
+  /// one: ask `next_batch` before more is admitted, or a queue may be full while a worker is free.
+  [[nodiscard]] bool has_full_batch() const noexcept { return rules_.has_full_batch(); }
 
   /// Settles a batch whose function returned. With one result per item its items depart with
   /// `none`; otherwise it has failed with `result_count_mismatch`, as in `fail`. Returns false if
@@ -194,7 +213,11 @@ public:
 
   /// Returns what has departed since the last `clear_departures`, in order.
   [[nodiscard]] std::vector<departure>& departures() noexcept { return departures_; }
-  void clear_departures() noexcept { departures_.clear(); }
+  void clear_departures() noexcept {
+    for (auto& left : rules_.departures()) seat_of(left.slot).item.reset();
+    rules_.clear_departures();
+    departures_.clear();
+  }
 
   // -- workers ------------------------------------------------------------------------------------
 
@@ -203,6 +226,9 @@ public:
   [[nodiscard]] std::optional<worker_id> next_start(time_point now) {
     return rules_.next_start(now);
   }
+
+  /// Returns whether `next_start` has anything to do. O(1).
+  [[nodiscard]] bool has_start(time_point now) const noexcept { return rules_.has_start(now); }
 
   /// Hands out, once, a worker to be ended, since there are more than the options ask for.
   [[nodiscard]] std::optional<worker_id> take_retired() { return rules_.take_retired(); }
@@ -305,7 +331,11 @@ private:
 
   batch_scheduler::abandoned_check abandoned_check() {
     if constexpr (can_be_abandoned)
-      return [this](slot_number slot) { return items_[slot].item->is_abandoned(); };
+      return {[](const void* self, slot_number slot) {
+                auto& core = *static_cast<const batcher_core*>(self);
+                return static_cast<bool>(core.seat_of(slot).item->is_abandoned());
+              },
+              this};
     else
       return {};
   }
@@ -313,23 +343,23 @@ private:
   slot_number find_same(std::size_t hash, const Item& item, std::string_view key) const {
     auto [begin, end] = by_hash_.equal_range(hash);
     for (auto it = begin; it != end; ++it) {
-      auto& there = items_[it->second].item;
+      auto& there = seat_of(it->second).item;
       auto* lane = rules_.items()[it->second].lane;
       if (lane->key() == key && same_.equal(*there, item)) return it->second;
     }
     return no_slot;
   }
 
-  // Takes the items of all that has departed out of their slots.
+  // Lists what has departed since the last call.
   void collect() {
-    for (auto& left : rules_.departures()) {
-      auto& from = items_[left.slot];
-      if (same_.hash) forget_same(from.hash, left.slot, left.heir);
+    auto left = rules_.departures();
+    for (auto i = departures_.size(); i < left.size(); ++i) {
+      auto& gone = left[i];
+      auto& from = seat_of(gone.slot);
+      if (same_.hash) forget_same(from.hash, gone.slot, gone.heir);
       departures_.push_back(
-        {std::move(*from.item), left.outcome, left.batch, left.position, left.shares_result});
-      from.item.reset();
+        {*from.item, gone.outcome, gone.batch, gone.position, gone.shares_result});
     }
-    rules_.clear_departures();
   }
 
   void forget_same(std::size_t hash, slot_number slot, slot_number heir) {
@@ -344,7 +374,18 @@ private:
     }
   }
 
-  std::vector<seat> items_; // by slot
+  // By slot, in blocks, so that they never move.
+  static constexpr std::size_t block_seats = 256;
+  [[nodiscard]] seat& seat_of(slot_number slot) const noexcept {
+    return seats_[slot / block_seats][slot % block_seats];
+  }
+  [[nodiscard]] seat& new_seat(slot_number slot) {
+    if (slot / block_seats >= seats_.size())
+      seats_.push_back(std::make_unique<seat[]>(block_seats));
+    return seat_of(slot);
+  }
+
+  std::vector<std::unique_ptr<seat[]>> seats_;
   batch_scheduler rules_;
   coalescing<Item> same_;
   std::unordered_multimap<std::size_t, slot_number> by_hash_; // who has a place that can be shared

@@ -32,6 +32,10 @@ struct flight {
   close_reason reason = close_reason::size;
   time_point ready_at;
   time_point dispatched_at;
+  /// When it is expected back; `time_point::max()` where nobody asked or knows.
+  time_point expected_at = time_point::max();
+  /// How long its worker was at it, once it is back. Only where somebody may ask.
+  duration occupied = duration::zero();
   /// When it is given up; `time_point::max()` for never.
   time_point timeout_at = time_point::max();
   /// Which run of these items it is: 1, 2, ...

@@ -2,7 +2,7 @@
 //
 // When a batch closes and how many items it takes: pure functions of what is queued in a lane, the
 // options and the time. They neither know workers nor keep state; the core asks only when a worker
-// has credit (late binding).
+// has credit (late binding). What `adaptive` waits for comes as a value, from adaptive_window.hpp.
 //
 // Latency bound, with credit free:   dispatch <= arrival of the oldest item + max_delay
 //
@@ -15,6 +15,7 @@
 
 #pragma once
 
+#include "batcher/adaptive_window.hpp"
 #include "batcher/live_counters.hpp"
 #include "batcher/options.hpp"
 #include "batcher/time.hpp"
@@ -33,6 +34,8 @@ struct lane_view {
   time_point oldest;
   /// Since when the batch has been full. Meaningless unless `is_full`.
   time_point filled;
+  /// When waiting stops paying. Matters for `when_idle::adaptive` only; as it is here: at once.
+  adaptive_window window = {};
 };
 
 /// What the policy says.

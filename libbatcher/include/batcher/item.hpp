@@ -19,6 +19,11 @@ using item_id = std::uint64_t;
 /// Number of priorities: 0, the usual one and the lowest, to 7.
 inline constexpr std::uint8_t priorities = 8;
 
+/// Returns whether two names are the same. Most are empty, and then no call is made.
+[[nodiscard]] inline bool is_same(std::string_view x, std::string_view y) noexcept {
+  return x.size() == y.size() && (x.empty() || x == y);
+}
+
 /// What a sender asks for. The texts are read during the call only.
 struct placement {
   /// The lane: items of different keys never share a batch.

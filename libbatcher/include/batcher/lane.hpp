@@ -22,6 +22,7 @@
 
 #include "batcher/item.hpp"
 #include "batcher/item_table.hpp"
+#include "batcher/lane_forecast.hpp"
 #include "batcher/time.hpp"
 #include "batcher/turnaround.hpp"
 
@@ -30,6 +31,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -93,7 +95,7 @@ public:
   [[nodiscard]] bool is_empty() const noexcept { return items_ == 0; }
 
   /// Returns the item that came first. Precondition: not empty.
-  [[nodiscard]] slot_number oldest() const noexcept { return by_age_.front; }
+  [[nodiscard]] slot_number oldest() const noexcept { return ages().front; }
 
   /// Returns how many items of a tenant are queued.
   [[nodiscard]] std::size_t items_of(std::string_view tenant_name) const;
@@ -108,6 +110,9 @@ public:
   /// Returns since when there have been `items` items or a cost of `cost`, whichever came first, in
   /// the order of arrival. Precondition: there are. O(items).
   [[nodiscard]] time_point filled_since(std::size_t items, std::size_t cost) const noexcept;
+
+  /// Returns the earliest deadline of an item. O(items).
+  [[nodiscard]] time_point earliest_deadline() const noexcept;
 
   // -- for batch_queue ----------------------------------------------------------------------------
 
@@ -134,6 +139,8 @@ public:
   std::size_t retries = 0;
   /// How long its batches took of late.
   batcher::turnaround turnaround;
+  /// With `when_idle::adaptive` only.
+  std::unique_ptr<lane_forecast> forecast;
 
 private:
   using tenants = std::list<tenant>;
@@ -142,13 +149,24 @@ private:
   [[nodiscard]] slot_number oldest_of(const tenant& t) const;
   tenants::iterator find_or_add(std::string_view name);
   [[nodiscard]] slot_number front_of(const tenant& t) const;
+  [[nodiscard]] slot_number first_of_many(const tenant& t) const;
+
+  // The items in the order of their age. While all are of one tenant and one priority, their line
+  // is that, too, and no other list is kept.
+  [[nodiscard]] bool is_one_line() const noexcept { return !is_mixed_; }
+  [[nodiscard]] const slot_list& ages() const noexcept {
+    return is_mixed_ || turns_.empty() ? by_age_ : turns_.front().lines[line_];
+  }
+  void mix();
   void unlink(slot_number slot);
   void drop_if_empty(tenant& t);
 
   item_table* table_;
   const order_rules* rules_;
   std::string key_;
-  slot_list by_age_;
+  slot_list by_age_;      // while mixed
+  std::uint8_t line_ = 0; // the priority of all items, while not
+  bool is_mixed_ = false;
   std::size_t items_ = 0;
   std::size_t cost_ = 0;
   std::size_t largest_cost_ = 1; // of late

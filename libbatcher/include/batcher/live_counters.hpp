@@ -51,7 +51,8 @@ enum class close_reason : std::uint8_t {
   cost,
   /// Its oldest item has waited `max_delay`.
   deadline,
-  /// A worker was idle and the batcher does not wait for more (`when_idle::immediate`).
+  /// A worker was idle and the batcher does not wait for more (`when_idle::immediate`), or waiting
+  /// for more did not pay (`when_idle::adaptive`).
   idle,
   /// The batcher drains and waits for no window.
   drain,
@@ -180,8 +181,8 @@ class live_counters {
 public:
   // -- the core's side: one caller at a time ------------------------------------------------------
 
-  void on_request() noexcept { add(requests_, 1); }
-  void on_admitted() noexcept { add(admitted_, 1); }
+  void on_request(std::size_t items = 1) noexcept { add(requests_, items); }
+  void on_admitted(std::size_t items = 1) noexcept { add(admitted_, items); }
   void on_coalesced() noexcept { add(coalesced_, 1); }
   void on_dispatched(close_reason reason, std::size_t items, std::size_t padding) noexcept;
   /// Counts queued items that leave without being dispatched.

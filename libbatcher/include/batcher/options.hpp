@@ -27,6 +27,11 @@ enum class when_idle : std::uint8_t {
   /// Dispatch at once: an idle worker never waits. Batches form by themselves while workers are
   /// busy and `max_delay` has no effect. Lowest latency at low load.
   immediate,
+  /// Wait only as long as that pays, by what was learned of the arrivals and the workers
+  /// (adaptive_window.hpp): until the batch holds what arrives between two returns of workers that
+  /// run in turn, never so long that an item's deadline would be missed, and never beyond
+  /// `max_delay`, which is best set to what a full batch takes, or more. One worker never waits.
+  adaptive,
 };
 
 /// What a backend that takes only certain sizes is given when the batch at hand has another.

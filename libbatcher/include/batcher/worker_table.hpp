@@ -81,6 +81,11 @@ public:
   /// of workers put aside. Call until empty, whenever `next_deadline` has come.
   [[nodiscard]] std::optional<worker_id> next_start(time_point now);
 
+  /// Returns whether `next_start` has anything to do. O(1).
+  [[nodiscard]] bool has_start(time_point now) const noexcept {
+    return is_trial_due(now) || (!starts_.empty() && starts_.begin()->first <= now);
+  }
+
   /// A starting worker is ready, or an unknown one came by itself: it may hold `credit` batches at
   /// once. Ignored for any other (a late answer of one that has died meanwhile). Precondition:
   /// `credit` is at least 1.
@@ -167,6 +172,12 @@ public:
   /// Returns the number of batches that all workers hold.
   [[nodiscard]] std::size_t credit_in_use() const noexcept { return credit_in_use_; }
 
+  /// Returns how many batches `assign` would find a worker for, trials left aside.
+  [[nodiscard]] std::size_t free_credit() const noexcept { return free_credit_; }
+
+  /// Returns a number that grows whenever `free_credit` may have changed.
+  [[nodiscard]] std::uint64_t credit_changes() const noexcept { return UINT64_MAX - next_since_; }
+
 private:
   // Fewest batches first, then latest: the second part counts down.
   using rank = std::pair<std::size_t, std::uint64_t>;
@@ -212,6 +223,7 @@ private:
   std::array<std::size_t, all_worker_stages.size()> by_stage_ = {};
   std::vector<worker_id> retired_;
   std::size_t credit_in_use_ = 0;
+  std::size_t free_credit_ = 0;
   std::uint64_t next_since_ = UINT64_MAX;
 };
 
