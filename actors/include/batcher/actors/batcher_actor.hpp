@@ -34,6 +34,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -169,6 +170,7 @@ private:
   using external = external_request<Request, Response>;
   using reply_type = reply<Response>;
   using job_type = job<Request, Response>;
+  using item_type = request_item<Request, Response>;
   // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
   // alive. A later instant is reached in steps of this length.
   static constexpr duration longest_tick = std::chrono::milliseconds{200};
@@ -256,9 +258,11 @@ private:
       joined = entrance_.next(std::move(joined), was_in_mailbox, bursts >= most_bursts, is_idle());
       if (joined.empty()) return;
       at = now();
-      for (auto& msg : joined) {
-        handle(at, *msg);
-        msg.reset();
+      for (std::size_t i = 0; i < joined.size();) {
+        auto ahead = std::min(joined.size() - i, opts().max_batch_items);
+        auto taken = take_run(at, std::span{joined}.subspan(i, ahead));
+        if (taken == 0) handle(at, *joined[i]);
+        i += std::max<std::size_t>(taken, 1);
         start_full_batches(at);
       }
       proceed(at);
@@ -283,6 +287,16 @@ private:
     } else if (compat::is_of<bulk_message>(msg)) {
       take(at, msg, compat::take_content<bulk_message>(msg));
     }
+  }
+
+  // Takes those in front that are requests and nothing else.
+  std::size_t take_run(time_point at, std::span<unread_message> from) {
+    auto end = std::find_if_not(from.begin(), from.end(),
+                                [](auto& msg) { return compat::owns_only<Request>(*msg); });
+    return desk_.take_run(at, {}, static_cast<std::size_t>(end - from.begin()), [&](std::size_t i) {
+      auto& msg = *from[i];
+      return item_type{compat::take_content<Request>(msg), reply_type{promise(msg)}};
+    });
   }
 
   [[nodiscard]] bool is_idle() const noexcept { return core_.is_idle(); }

@@ -264,6 +264,16 @@ template <class... Ts>
   return msg.content().template match_elements<Ts...>();
 }
 
+/// Returns whether a message is one `T` that can be moved out of it.
+template <class T>
+[[nodiscard]] bool owns_only(const caf::mailbox_element& msg) {
+#if BATCHER_CAF_1
+  return msg.payload.unique() && is_of<T>(msg);
+#else
+  return is_of<T>(msg) && !msg.content().shared();
+#endif
+}
+
 /// Returns whether a message is an answer to a request.
 [[nodiscard]] inline bool is_response(const caf::mailbox_element& msg) {
   return msg.mid.is_response();

@@ -31,6 +31,31 @@ namespace batcher::actors {
 /// Whose request, and which of those with a `submit::tag`.
 using tag_key = std::pair<caf::actor_addr, std::uint64_t>;
 
+/// Keeps a job for one of its items. Counted in the job itself: a shared pointer for each item would
+/// cost two atomic steps.
+template <class Request, class Response>
+class run_reference {
+public:
+  run_reference() = default;
+  explicit run_reference(const std::shared_ptr<job<Request, Response>>& run) : run_{run.get()} {
+    if (run_->references++ == 0) run_->self = run;
+  }
+  run_reference(run_reference&& other) noexcept : run_{std::exchange(other.run_, nullptr)} {}
+  run_reference& operator=(run_reference&& other) noexcept {
+    std::swap(run_, other.run_);
+    return *this;
+  }
+  ~run_reference() {
+    if (run_ && --run_->references == 0) auto last = std::move(run_->self);
+  }
+
+  [[nodiscard]] explicit operator bool() const noexcept { return run_ != nullptr; }
+  [[nodiscard]] job<Request, Response>* operator->() const noexcept { return run_; }
+
+private:
+  job<Request, Response>* run_ = nullptr;
+};
+
 /// A request in the core, with the way back to its sender.
 template <class Request, class Response>
 struct request_item {
@@ -38,7 +63,7 @@ struct request_item {
   reply<Response> answer;
   std::shared_ptr<const tag_key> tag = {}; // shared by the parts of a request
   // Where the request is once it was dispatched: it may be wanted again.
-  std::shared_ptr<job<Request, Response>> last_run = {};
+  run_reference<Request, Response> last_run = {};
   std::uint32_t position = 0;
 
   [[nodiscard]] const Request& request() const {
@@ -91,10 +116,23 @@ public:
     whole->expect(whole, what.requests.size());
     placement where{
       .key = what.key, .tenant = what.tenant, .priority = what.priority, .timeout = what.timeout};
-    for (std::size_t i = 0; i < what.requests.size(); ++i) {
-      take(at, std::move(what.requests[i]), reply_type{*whole, i}, where);
+    auto& requests = what.requests;
+    for (std::size_t i = 0; i < requests.size();) {
+      auto taken = take_run(at, where, requests.size() - i, [&](std::size_t k) {
+        return item{std::move(requests[i + k]), reply_type{*whole, i + k}};
+      });
+      if (taken == 0) take(at, std::move(requests[i]), reply_type{*whole, i}, where);
+      i += std::max<std::size_t>(taken, 1);
       make_room();
     }
+  }
+
+  /// Takes the first of several requests that ask for the same, at less cost than one by one, and
+  /// returns how many. `make(i)` returns the item of each and must not throw.
+  template <class Make>
+  [[nodiscard]] std::size_t take_run(time_point at, const placement& where, std::size_t requests,
+                                     Make make) {
+    return hooks_->cost ? 0 : core_.admit_run(at, where, requests, make);
   }
 
   /// Lets a request leave with `errc::cancelled`; returns whether it was there. Answer what has
@@ -174,13 +212,15 @@ public:
 
   /// Answers whatever has left the core; `work` has the results, where there are any.
   void answer_departed(time_point at, job_type* work = nullptr) {
-    // Out of the core before anything can throw: then they are answered by being destroyed, and no
-    // later call finds them there without their results.
-    auto departed = std::exchange(spare_, {});
-    departed.swap(core_.departures());
-    for (auto& left : departed) {
+    // Whatever throws, no later call may find them there without their results: then they are
+    // answered by being destroyed.
+    struct clearing {
+      core_type& core;
+      ~clearing() { core.clear_departures(); }
+    } at_the_end{core_};
+    for (auto& left : core_.departures()) {
       auto& x = left.item;
-      if (x.tag.use_count() == 1) tags_.erase(*x.tag);
+      if (x.tag && x.tag.use_count() == 1) tags_.erase(*x.tag);
       x.tag.reset();
       if (left.batch != 0)
         running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
@@ -192,8 +232,6 @@ public:
         x.answer.deliver(error_of(left.outcome, at));
       }
     }
-    departed.clear();
-    spare_ = std::move(departed);
   }
 
   /// Returns what a request that leaves with that code is answered with.
@@ -221,7 +259,7 @@ private:
       to->requests.push_back(std::move(x.last_run->requests[x.position]));
     else // given up or lost: its function may still read it
       to->requests.push_back(x.request());
-    x.last_run = to;
+    x.last_run = run_reference<Request, Response>{to};
     x.position = static_cast<std::uint32_t>(to->requests.size() - 1);
   }
 
@@ -303,8 +341,7 @@ private:
   refusals refusals_;
   core_type core_;
   std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
-  std::map<tag_key, std::vector<item_id>> tags_;     // of the parts, if it has any
-  std::vector<typename core_type::departure> spare_; // its memory, for the next departures
+  std::map<tag_key, std::vector<item_id>> tags_; // of the parts, if it has any
   std::uint64_t unfinished_ = 0;
 };
 

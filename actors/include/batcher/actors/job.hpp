@@ -56,6 +56,9 @@ struct job_base : payload {
   std::atomic<bool> abandoned = false;
   /// Set by the batcher when nobody else reads the requests any more.
   bool is_back = false;
+  /// The batcher's: the items whose requests are here, and the job itself while there are any.
+  std::size_t references = 0;
+  std::shared_ptr<job_base> self;
   /// The same for single items.
   std::vector<std::atomic<bool>> cancelled;
 
