@@ -68,16 +68,19 @@ void add_model_options(CLI::App& app, settings& result) {
     ->capture_default_str();
   app.add_option_function<std::uint32_t>(
     "--max-delay-us", [&](std::uint32_t n) { batching.max_delay = std::chrono::microseconds{n}; },
-    fmt::format("Longest wait for a batch to fill, with `--when-idle fill` [{}]",
+    fmt::format("Longest wait for a batch to fill, with `--when-idle fill` or `adaptive` [{}]",
                 std::chrono::duration_cast<std::chrono::microseconds>(batching.max_delay).count()));
   auto set_when_idle = [&](const std::string& name) {
-    batching.when_idle = name == "fill" ? batcher::when_idle::fill : batcher::when_idle::immediate;
+    batching.when_idle = name == "fill"       ? batcher::when_idle::fill
+                         : name == "adaptive" ? batcher::when_idle::adaptive
+                                              : batcher::when_idle::immediate;
   };
   app
-    .add_option_function<std::string>("--when-idle", set_when_idle,
-                                      "What an idle worker does: wait for a batch to fill, or take "
-                                      "what is there [immediate]")
-    ->check(CLI::IsMember({"fill", "immediate"}));
+    .add_option_function<std::string>(
+      "--when-idle", set_when_idle,
+      "What an idle worker does: wait for a batch to fill, take what "
+      "is there, or wait as long as that pays [immediate]")
+    ->check(CLI::IsMember({"fill", "immediate", "adaptive"}));
 }
 
 [[noreturn]] void end_with(const std::vector<std::string>& problems) {

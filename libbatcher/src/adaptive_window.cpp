@@ -37,9 +37,7 @@ adaptive_window window_of(const timing_facts& facts, time_point now) noexcept {
   auto wait = duration::zero();
   for (auto i = step; i != 0 && i <= returns.size(); i += step) {
     auto at = returns[i - 1];
-    if (at <= now) continue;
-    auto opportunities =
-      static_cast<double>(facts.free_credit + i - 1) / static_cast<double>(facts.lanes);
+    auto opportunities = static_cast<double>(facts.free_credit + i - 1);
     gap = std::max(gap, part_of(at - now, opportunities));
     wait = std::max(wait, part_of(at - facts.oldest, opportunities + 1));
   }

@@ -54,18 +54,18 @@ std::span<const slot_number> batch_scheduler::admit_run(time_point now, const pl
   auto* to = queue_.lane_of(where.key);
   if (!to) return run_;
   items = std::min(items, plain_room(where, *to));
-  while (run_.size() < items) {
-    auto slot = run_.emplace_back(table_.take());
-    enter(now, where, slot);
-    queue_.push(now, *to, slot, where.tenant);
-    set_deadline(now, where, slot, no_slot);
-  }
+  if (items == 0) return run_;
+  while (run_.size() < items) enter(now, where, run_.emplace_back(table_.take()));
+  queue_.push(now, *to, run_, where.tenant);
+  if (has_deadline(where))
+    for (auto slot : run_) set_deadline(now, where, slot, no_slot);
   counters_->on_request(items);
   counters_->on_admitted(items);
   return run_;
 }
 
-// How many items may come before a batch is full, or somebody has to give way.
+// How many items may come before a batch is full or somebody has to give way. Where one is full
+// already, no worker has been free for it.
 std::size_t batch_scheduler::plain_room(const placement& where, const lane& in) const {
   auto left = [](std::size_t limit, std::size_t taken) { return limit - std::min(limit, taken); };
   auto room = left(opts_.max_queue_items, queue_items() + credit_.held());
@@ -73,7 +73,7 @@ std::size_t batch_scheduler::plain_room(const placement& where, const lane& in) 
   if (opts_.max_tenant_items != 0)
     room = std::min(room, left(opts_.max_tenant_items, in.items_of(where.tenant)));
   auto until_full = left(trigger_items(opts_), queue_items());
-  return until_full > 0 ? std::min(room, until_full) : std::min<std::size_t>(room, 1);
+  return until_full > 0 ? std::min(room, until_full) : room;
 }
 
 // Fills in the record of a newcomer.
@@ -87,8 +87,8 @@ void batch_scheduler::enter(time_point now, const placement& where, slot_number 
 // Of a newcomer that has its place, or shares that of `leader`.
 void batch_scheduler::set_deadline(time_point now, const placement& where, slot_number slot,
                                    slot_number leader) {
+  if (!has_deadline(where)) return;
   auto timeout = shorter(opts_.request_timeout, where.timeout);
-  if (timeout == duration::zero()) return;
   auto deadline = table_[slot].deadline = saturating_add(now, timeout);
   item_deadlines_.add(deadline, table_.name_of(slot), table_.items(),
                       [this](auto at, auto name) { return is_item_deadline(at, name); });

@@ -16,10 +16,9 @@ namespace {
 // first. The others keep the windows that they have; these hold `max_delay`, too.
 constexpr int most_looked_at = 16;
 
-// That all lanes are as busy as this one is only an estimate, but for one lane it is true.
 double slack_of(const lane_forecast& f, const timing_facts& facts, std::size_t workers,
                 std::size_t items) {
-  auto busy = f.service.per_item() * facts.arrivals_per_second * static_cast<double>(facts.lanes);
+  auto busy = f.service.per_item() * facts.arrivals_per_second;
   return 1 - busy / static_cast<double>(workers) - f.service.relative_deviation(items) / 4;
 }
 
@@ -59,11 +58,12 @@ lane* batch_queue::longest() const noexcept {
   return best;
 }
 
-void batch_queue::push(time_point now, lane& to, slot_number slot, std::string_view tenant) {
-  ++items_;
-  cost_ += (*table_)[slot].cost;
-  to.push(slot, tenant);
-  if (to.forecast) to.forecast->arrivals.count();
+void batch_queue::push(time_point now, lane& to, std::span<const slot_number> slots,
+                       std::string_view tenant) {
+  items_ += slots.size();
+  cost_ += slots.size() * (*table_)[slots.front()].cost;
+  to.push(slots, tenant);
+  if (to.forecast) to.forecast->arrivals.count(slots.size());
   if (to.stands == lane::standing::due) return;
   if (to.stands == lane::standing::waiting && !is_enough(to)) return;
   place(now, to);
@@ -98,24 +98,6 @@ flush_decision batch_queue::decide(const lane& due, time_point now) const {
     view.filled = due.filled_since(trigger_items(*opts_), trigger_cost(*opts_));
   view.window = {.enough_items = 0, .until = due.window_end};
   return decide_flush(view, *opts_, draining_since_, now);
-}
-
-slot_number batch_queue::peek(lane& from, std::size_t room) const {
-  if (from.is_empty()) return no_slot;
-  auto slot = from.peek();
-  return (*table_)[slot].cost <= room ? slot : no_slot;
-}
-
-void batch_queue::take(lane& from, slot_number slot, bool is_served) {
-  --items_;
-  auto& record = (*table_)[slot];
-  cost_ -= record.cost;
-  if (from.forecast && record.deadline == from.forecast->deadline)
-    from.forecast->is_deadline_stale = true;
-  if (is_served)
-    from.pop(slot);
-  else
-    from.remove(slot);
 }
 
 void batch_queue::end_turn(time_point now, lane& of) {
@@ -184,10 +166,8 @@ adaptive_window batch_queue::look_ahead(time_point now, lane& l) const {
   auto& f = *l.forecast;
   if (std::exchange(f.is_deadline_stale, false)) f.deadline = l.earliest_deadline();
   f.version = outlook_->version();
-  bool stands_apart = l.stands == lane::standing::none;
   timing_facts facts{.returns = outlook_->returns(),
                      .free_credit = outlook_->free_credit(now),
-                     .lanes = waiting_.size() + due_.size() + (stands_apart ? 1 : 0),
                      .arrivals_per_second = f.arrivals.per_second(now),
                      .oldest = (*table_)[l.oldest()].since};
   facts.slack = slack_of(f, facts, std::max<std::size_t>(outlook_->workers(), 1), l.items());
@@ -196,8 +176,8 @@ adaptive_window batch_queue::look_ahead(time_point now, lane& l) const {
     window = window_of(facts, now);
     if (f.deadline != time_point::max()) {
       auto most = std::min(opts_->max_batch_items, std::max(l.items(), window.enough_items));
-      window = in_time(window, f.deadline,
-                       std::max(f.service.predict(most), l.turnaround.most(now)));
+      window =
+        in_time(window, f.deadline, std::max(f.service.predict(most), l.turnaround.most(now)));
     }
     bool waits = l.items() < window.enough_items && window.until > now;
     // What has passed before a worker was free was no choice.

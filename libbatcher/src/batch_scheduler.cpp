@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <utility>
 
 namespace batcher {
 
@@ -68,6 +69,8 @@ std::optional<batch_id> batch_scheduler::take_given_up() {
 flight batch_scheduler::take_due(time_point now, lane& due) {
   auto decision = queue_.decide(due, now);
   flight f;
+  f.slots = std::exchange(spare_slots_, {});
+  f.slots.clear();
   f.lane = &due;
   f.reason = decision.reason;
   f.ready_at = decision.ready_at;
@@ -159,7 +162,16 @@ batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,
   in_flight_items_ += f.slots.size();
   counters_->on_dispatched(f.reason, f.slots.size(), f.padding_items);
   rate_.add(now, f.slots.size());
-  auto& kept = flights_.emplace(id, std::move(f)).first->second;
+  if (spare_nodes_.empty()) {
+    flights_.emplace_hint(flights_.end(), id, std::move(f));
+  } else {
+    auto node = std::move(spare_nodes_.back());
+    spare_nodes_.pop_back();
+    node.key() = id;
+    node.mapped() = std::move(f);
+    flights_.insert(flights_.end(), std::move(node));
+  }
+  auto& kept = flights_.rbegin()->second;
   return {.id = id,
           .worker = kept.worker,
           .attempt = kept.attempt,

@@ -38,8 +38,7 @@ flush_decision decide_flush(const lane_view& queued, const options& opts,
   };
   auto window_end = queued.oldest + opts.max_delay;
   bool is_adaptive = opts.when_idle == when_idle::adaptive;
-  if (opts.when_idle == when_idle::immediate)
-    close(close_reason::idle, queued.oldest);
+  if (opts.when_idle == when_idle::immediate) close(close_reason::idle, queued.oldest);
   if (is_adaptive && pays_no_more(queued, now))
     close(close_reason::idle, std::clamp(queued.window.until, queued.oldest, now));
   if (opts.when_idle != when_idle::immediate && window_end <= now)

@@ -36,26 +36,34 @@ std::size_t credited(const tenant& t, std::size_t quantum) noexcept {
 lane::lane(std::string key, item_table& table, const order_rules& rules)
   : table_{&table}, rules_{&rules}, key_{std::move(key)} {}
 
-void lane::push(slot_number slot, std::string_view tenant_name) {
+void lane::push(std::span<const slot_number> slots, std::string_view tenant_name) {
   auto& payer = *find_or_add(tenant_name);
-  auto& record = (*table_)[slot];
-  record.lane = this;
-  record.tenant = &payer;
-  record.place = item_place::queued;
-  if (rules_->priority_head_start == duration::zero()) record.priority = 0; // no effect
-  if (is_empty())
-    line_ = record.priority;
-  else if (!is_mixed_ && (record.priority != line_ || turns_.size() > 1))
+  auto& first = (*table_)[slots.front()];
+  bool has_priorities = rules_->priority_head_start > duration::zero();
+  auto priority = has_priorities ? first.priority : std::uint8_t{0};
+  if (is_empty()) {
+    line_ = priority;
+    largest_cost_ = 1;
+  } else if (!is_mixed_ && (priority != line_ || turns_.size() > 1)) {
     mix();
-  table_->push_back(payer.lines[record.priority], &item_record::in_line, slot);
-  payer.occupied |= static_cast<std::uint8_t>(1u << record.priority);
-  if (is_mixed_) table_->push_back(by_age_, &item_record::in_lane, slot);
-  // Halved in about eleven items without one so large, so that a single one does not make turns
-  // long for ever.
-  largest_cost_ = std::max(price_of(record), is_empty() ? 1 : largest_cost_ - largest_cost_ / 16);
-  ++payer.items;
-  ++items_;
-  cost_ += record.cost;
+  }
+  auto& line = payer.lines[priority];
+  for (auto slot : slots) {
+    auto& record = (*table_)[slot];
+    record.lane = this;
+    record.tenant = &payer;
+    record.place = item_place::queued;
+    record.priority = priority;
+    table_->push_back(line, &item_record::in_line, slot);
+    if (is_mixed_) table_->push_back(by_age_, &item_record::in_lane, slot);
+    // Halved in about eleven items without one so large, so that a single one does not make turns
+    // long for ever.
+    largest_cost_ = std::max(price_of(record), largest_cost_ - largest_cost_ / 16);
+  }
+  payer.occupied |= static_cast<std::uint8_t>(1u << priority);
+  payer.items += slots.size();
+  items_ += slots.size();
+  cost_ += slots.size() * first.cost;
 }
 
 // Precondition: all items are in the line of one tenant and priority.
@@ -67,9 +75,7 @@ void lane::mix() {
       table_->push_back(by_age_, &item_record::in_lane, slot);
 }
 
-slot_number lane::peek() {
-  assert(!is_empty());
-  if (turns_.size() == 1) return front_of(turns_.front());
+slot_number lane::peek_in_turn() {
   for (;;) {
     auto& t = turns_.front();
     if (t.occupied != 0) {
@@ -82,13 +88,6 @@ slot_number lane::peek() {
     t.has_turn = false;
     turns_.splice(turns_.end(), turns_, turns_.begin());
   }
-}
-
-void lane::pop(slot_number slot) {
-  auto& record = (*table_)[slot];
-  auto& payer = *record.tenant;
-  if (turns_.size() > 1) payer.deficit -= price_of(record);
-  unlink(slot);
 }
 
 void lane::remove(slot_number slot) { unlink(slot); }
@@ -177,12 +176,6 @@ lane::tenants::iterator lane::find_or_add(std::string_view name) {
   return added;
 }
 
-slot_number lane::front_of(const tenant& t) const {
-  bool is_one = (t.occupied & (t.occupied - 1)) == 0;
-  return is_one ? t.lines[static_cast<std::size_t>(std::countr_zero(t.occupied))].front
-                : first_of_many(t);
-}
-
 slot_number lane::first_of_many(const tenant& t) const {
   auto best = no_slot;
   auto best_time = time_point::max();
@@ -198,22 +191,7 @@ slot_number lane::first_of_many(const tenant& t) const {
   return best;
 }
 
-void lane::unlink(slot_number slot) {
-  auto& record = (*table_)[slot];
-  auto& payer = *record.tenant;
-  auto& line = payer.lines[record.priority];
-  table_->remove(line, &item_record::in_line, slot);
-  if (line.is_empty()) payer.occupied &= static_cast<std::uint8_t>(~(1u << record.priority));
-  if (is_mixed_) table_->remove(by_age_, &item_record::in_lane, slot);
-  --payer.items;
-  if (--items_ == 0) is_mixed_ = false;
-  cost_ -= record.cost;
-  record.tenant = nullptr;
-  drop_if_empty(payer);
-}
-
-void lane::drop_if_empty(tenant& t) {
-  if (t.occupied != 0) return;
+void lane::drop_empty(tenant& t) {
   t.deficit = 0;
   t.has_turn = false;
   if (turns_.size() == 1) return;

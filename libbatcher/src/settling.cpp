@@ -11,6 +11,13 @@
 
 namespace batcher {
 
+namespace {
+
+// Nodes of ended flights that are kept for others.
+constexpr std::size_t most_spare = 64;
+
+} // namespace
+
 // -- departure ------------------------------------------------------------------------------------
 
 void batch_scheduler::depart(const departure& left) {
@@ -91,13 +98,6 @@ slot_number batch_scheduler::promote_follower(slot_number leader) {
   return slot;
 }
 
-errc batch_scheduler::why_unwanted(time_point horizon, slot_number slot) const {
-  auto deadline = table_[slot].deadline;
-  if (deadline != time_point::max() && deadline <= horizon) return errc::expired;
-  bool is_abandoned = is_abandoned_.ask && is_abandoned_.ask(is_abandoned_.about, slot);
-  return is_abandoned ? errc::cancelled : errc::none;
-}
-
 // Lets an item that stands in no list leave if nobody wants it any more, or its deadline does not
 // lie behind the horizon. Returns it, or the first of those that share its place and are wanted,
 // which gets it.
@@ -129,6 +129,7 @@ bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& 
   deliver(*f, report);
   observe(now, *f, errc::none, report.failed.size(), report.executed);
   end_flight(now, *f->lane);
+  spare_slots_ = std::move(f->slots);
   return true;
 }
 
@@ -163,7 +164,9 @@ std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
   in_flight_items_ -= live;
   counters_->on_returned(live);
   counters_->on_wasted(f.slots.size() - live);
-  return std::move(f);
+  auto landed = std::move(f);
+  if (spare_nodes_.size() < most_spare) spare_nodes_.push_back(std::move(node));
+  return landed;
 }
 
 void batch_scheduler::note_return(time_point now, flight& f) {
@@ -190,7 +193,7 @@ void batch_scheduler::deliver(flight& f, const batch_report& report) {
     if (is_error) ++failed;
     for (auto slot = f.slots[i], next = no_slot; slot != no_slot; slot = next) {
       next = table_.take_follower(f.slots[i]);
-      arrivals_.push_back(table_[slot].arrival);
+      if (opts_.observer) arrivals_.push_back(table_[slot].arrival);
       depart({.slot = slot, .position = i, .shares_result = next != no_slot});
       ++(is_error ? errors : results);
     }

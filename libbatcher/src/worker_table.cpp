@@ -190,6 +190,7 @@ void worker_table::list(worker_id id, entry& e) {
   if (e.stage == worker_stage::aside && e.held == 0) trials_.emplace(e.wait_end, id);
   if (e.held >= e.allowance()) return;
   free_credit_ += e.allowance() - e.held;
+  ++credit_changes_;
   e.since = next_since_--;
   rank place{e.held, e.since};
   if (e.seat.empty()) {
@@ -205,6 +206,7 @@ void worker_table::unlist(worker_id id, entry& e) {
   if (e.stage == worker_stage::aside) trials_.erase({e.wait_end, id});
   if (e.held >= e.allowance()) return;
   free_credit_ -= e.allowance() - e.held;
+  ++credit_changes_;
   e.seat = ready_.extract({e.held, e.since});
 }
 

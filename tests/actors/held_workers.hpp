@@ -51,8 +51,8 @@ inline caf::behavior held_worker(caf::stateful_actor<held_state>* self) {
       actors::run_job(run, jobs.front().work, self->clock());
       auto [work, batcher] = std::move(jobs.front());
       jobs.pop_front();
-      actors::compat::send_urgent(self->context(), nullptr, batcher,
-                                  actors::job_done_message{std::move(work)});
+      actors::compat::send(self->context(), nullptr, caf::actor_cast<caf::abstract_actor*>(batcher),
+                           actors::job_done_message{std::move(work)});
     },
   };
 }

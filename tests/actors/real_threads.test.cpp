@@ -252,8 +252,8 @@ TEST_CASE_METHOD(real_fixture, "a batcher is held up, changed and asked from out
 
 TEST_CASE("new workers run as the new options say") {
   std::array<std::thread::id, 2> made_in;
-  std::thread::id batcher_in;
-  std::latch made{2};
+  std::thread::id scheduler;
+  std::latch made{3};
   actors::system_config<> config;
   actors::compat::set_threads(config, 1);
   caf::actor_system system{config};
@@ -263,16 +263,16 @@ TEST_CASE("new workers run as the new options say") {
       made_in.at(number) = std::this_thread::get_id();
       made.count_down();
       return &real_fixture::doubled;
-    },
-    {.cost = [&](const int&) {
-      batcher_in = std::this_thread::get_id();
-      return std::size_t{1};
-    }});
+    });
+  system.spawn([&] {
+    scheduler = std::this_thread::get_id();
+    made.count_down();
+  });
   CHECK(actors::ask(b, 1).get() == 2);
   actors::reconfigure(b, {.workers = 2, .worker_execution = worker_execution::detached});
   made.wait();
-  CHECK(made_in[0] == batcher_in);
-  CHECK(made_in[1] != batcher_in);
+  CHECK(made_in[0] == scheduler);
+  CHECK(made_in[1] != scheduler);
 }
 
 // -- the end --------------------------------------------------------------------------------------

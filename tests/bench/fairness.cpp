@@ -24,6 +24,7 @@
 //    the trickle therefore finds the queue full; the bound is for what is admitted.
 
 #include "load.hpp"
+#include "rounds.hpp"
 
 #include "batcher/actors/control.hpp"
 
@@ -50,6 +51,7 @@ struct settings {
   std::size_t rounds = 5;
   std::size_t queue_items = 1'024;
   std::string limit = "tenant";
+  std::string json_file;
 };
 
 // Requests per second of a tenant that asks for what is its own.
@@ -101,13 +103,13 @@ outcome run_tenants(caf::actor_system& system, const backend& what, const settin
 }
 
 bool run_noisy_neighbour(caf::actor_system& system, const backend& what, const settings& chosen,
-                         double capacity) {
+                         double capacity, figures& all) {
   std::printf(
     "1. nine tenants at %.1f of their share of %.0f items/s, one at %.0f times its own\n\n"
     "%6s %9s %9s %9s %9s %6s %12s %12s\n",
     polite_share_used, capacity, noisy_factor, "round", "p50 ms", "+ noisy", "p99 ms", "+ noisy",
     "ratio", "unserved", "noisy got/s");
-  std::vector<double> ratios;
+  constexpr auto name = "fairness_p99_noisy_over_quiet";
   std::uint64_t unserved = 0;
   for (std::size_t round = 0; round < chosen.rounds; ++round) {
     auto seed = 1'000 * (round + 1);
@@ -115,24 +117,24 @@ bool run_noisy_neighbour(caf::actor_system& system, const backend& what, const s
     auto first = run_tenants(system, what, chosen, capacity, round % 2 == 1, seed);
     auto second = run_tenants(system, what, chosen, capacity, round % 2 == 0, seed);
     const auto& [quiet, noisy] = round % 2 == 0 ? std::tie(first, second) : std::tie(second, first);
-    ratios.push_back(noisy.p99_ms / quiet.p99_ms);
+    auto ratio = noisy.p99_ms / quiet.p99_ms;
+    all.add(name, ratio);
     unserved += noisy.unserved;
     std::printf("%6zu %9.1f %9.1f %9.1f %9.1f %6.2f %5lu/%6lu %12.0f\n", round + 1, quiet.p50_ms,
-                noisy.p50_ms, quiet.p99_ms, noisy.p99_ms, ratios.back(), noisy.unserved, noisy.due,
+                noisy.p50_ms, quiet.p99_ms, noisy.p99_ms, ratio, noisy.unserved, noisy.due,
                 noisy.noisy_served_per_second);
     std::fflush(stdout);
   }
-  std::sort(ratios.begin(), ratios.end());
-  auto median = ratios[ratios.size() / 2];
-  auto is_good = median <= bar && unserved == 0;
+  auto ratios = all.of(name);
+  auto is_good = ratios.median <= bar && unserved == 0;
   std::printf("\npolite p99, with / without the noisy one: median %.2f, from %.2f to %.2f (at most "
               "%.1f, and all of them served: %s)\n\n",
-              median, ratios.front(), ratios.back(), bar, is_good ? "yes" : "NO");
+              ratios.median, ratios.min, ratios.max, bar, is_good ? "yes" : "NO");
   return is_good;
 }
 
 bool run_trickle(caf::actor_system& system, const backend& what, const settings& chosen,
-                 double capacity) {
+                 double capacity, figures& all) {
   batcher::options opts{
     .max_batch_items = what.max_batch_items,
     .max_queue_items = chosen.queue_items,
@@ -152,6 +154,7 @@ bool run_trickle(caf::actor_system& system, const backend& what, const settings&
   auto longest = trickle.served_ms.empty()
                    ? 0.0
                    : *std::max_element(trickle.served_ms.begin(), trickle.served_ms.end());
+  all.add("fairness_longest_wait_over_bound", longest / bound_ms);
   auto is_good = !trickle.served_ms.empty() && longest <= bound_ms + to_ms(lateness)
                  && trickle.served_ms.size() + trickle.refused == trickle.due();
   std::printf("2. priority 7 at %.1f times the capacity, a trickle of priority 0\n\n"
@@ -172,8 +175,10 @@ int run(const settings& chosen) {
   backend what;
   auto capacity = measure_capacity(what);
   test_bed bed;
-  auto is_fair = run_noisy_neighbour(bed.system, what, chosen, capacity);
-  auto is_bounded = run_trickle(bed.system, what, chosen, capacity);
+  figures all;
+  auto is_fair = run_noisy_neighbour(bed.system, what, chosen, capacity, all);
+  auto is_bounded = run_trickle(bed.system, what, chosen, capacity, all);
+  all.write_json(chosen.json_file);
   return is_fair && is_bounded ? 0 : 1;
 }
 
@@ -190,11 +195,12 @@ int main(int argc, char** argv) {
   app.add_option("--limit", chosen.limit, "What keeps the noisy tenant from filling the queue")
     ->check(CLI::IsMember({"tenant", "drop_oldest", "none"}))
     ->capture_default_str();
+  app.add_option("--json", chosen.json_file, "Write the figures to this file");
   CLI11_PARSE(app, argc, argv);
   try {
     return run(chosen);
   } catch (const std::exception& why) {
     std::fprintf(stderr, "bench_fairness: %s\n", why.what());
-    return 1;
+    return 2;
   }
 }

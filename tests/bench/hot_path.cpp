@@ -12,11 +12,12 @@
 //     single_over_promise_queue   4 clients
 //     observers_on_over_off       16 clients; on: every batch into an observer under a mutex
 //     lone_over_echo              one request at a time: round trip, so that less is better
+//     batcher_over_direct_costly_call  16 clients; the work costs 1 us a call and 10 ns an item, and
+//                                 a plain actor calls it for each request; one worker
 
 #include "closed_loop.hpp"
 #include "rounds.hpp"
-
-#include "batcher/observer.hpp"
+#include "summing_observer.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -38,25 +39,6 @@ struct settings {
 constexpr std::size_t window = 64;
 constexpr std::size_t max_batch_items = 64;
 
-// Keeps what monitoring would: sums of every part of the latency, under one lock a batch.
-class summing_observer final : public batcher::observer {
-public:
-  void on_batch(const batcher::batch_record& record) noexcept override {
-    std::lock_guard lock{mutex_};
-    for (auto arrival : record.arrivals) {
-      fill_wait_ += std::max(record.ready_at - arrival, batcher::duration::zero());
-      request_ += record.finished_at - arrival;
-    }
-    execute_ += record.executed;
-  }
-
-private:
-  std::mutex mutex_;
-  batcher::duration fill_wait_{};
-  batcher::duration request_{};
-  batcher::duration execute_{};
-};
-
 struct config : batcher::actors::system_config<caf::id_block::bench> {
   explicit config(const settings& chosen) {
     batcher::actors::compat::set_policy(*this, chosen.policy);
@@ -76,6 +58,16 @@ batcher::options batching(bool is_observed = true) {
 }
 
 std::vector<int> no_work(std::span<const int> xs) { return {xs.begin(), xs.end()}; }
+
+// Work with a fixed cost a call, which batching saves.
+std::vector<int> costly_call(std::span<const int> xs) {
+  for (auto until = steady::now() + 1us + xs.size() * 10ns; steady::now() < until;) continue;
+  return no_work(xs);
+}
+
+int_actor::behavior_type direct() {
+  return {[](int x) { return costly_call({&x, 1}).front(); }};
+}
 
 class comparison {
 public:
@@ -107,6 +99,9 @@ public:
       compare(round, "observers_on_over_off",
               {"single_16", [&] { return batcher_rate(16, batching()); }},
               {"unobserved_16", [&] { return batcher_rate(16, batching(false)); }});
+      compare(round, "batcher_over_direct_costly_call",
+              {"costly_call", [&] { return costly_rate(16); }},
+              {"direct_costly_call", [&] { return direct_rate(16); }});
       compare(round, "lone_over_echo", {"lone_us", [&] { return lone_us(true); }},
               {"lone_echo_us", [&] { return lone_us(false); }});
     }
@@ -148,6 +143,19 @@ private:
     caf::actor_system system{config_};
     auto to = spawn(system, batching());
     return closed_loop_rate<64>(system, to, clients, 4 * chosen_.requests, window);
+  }
+
+  double costly_rate(std::size_t clients) {
+    caf::actor_system system{config_};
+    auto opts = batching();
+    opts.workers = 1; // as many as make the calls on the other side
+    auto to = batcher::actors::spawn_batcher<int, int>(system, opts, [] { return costly_call; });
+    return closed_loop_rate(system, to, clients, chosen_.requests, window);
+  }
+
+  double direct_rate(std::size_t clients) {
+    caf::actor_system system{config_};
+    return closed_loop_rate(system, system.spawn(direct), clients, chosen_.requests, window);
   }
 
   double by_hand_rate(std::size_t clients) const {

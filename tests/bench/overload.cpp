@@ -10,6 +10,7 @@
 // next batch.
 
 #include "load.hpp"
+#include "rounds.hpp"
 
 #include "batcher/actors/control.hpp"
 
@@ -17,7 +18,6 @@
 
 #include <array>
 #include <cstdio>
-#include <fstream>
 #include <stdexcept>
 
 namespace {
@@ -28,6 +28,7 @@ constexpr std::array loads{0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0};
 constexpr double bar = 0.95;
 
 struct settings {
+  std::size_t rounds = 1;
   double seconds = 3;
   double limit_ms = 50;
   double batch_ms = 5;
@@ -104,46 +105,40 @@ void print(const step& s) {
               s.wasted_items, s.p50_ms, s.p99_ms, s.mean_batch_items);
 }
 
-void write_json(const std::string& file, double capacity, const std::vector<step>& steps,
-                double ratio) {
-  std::ofstream out{file};
-  out << "{\"capacity_per_second\": " << capacity << ", \"ratio\": " << ratio
-      << ", \"bar\": " << bar << ", \"steps\": [";
-  for (const auto* separator = "\n"; const auto& s : steps) {
-    out << std::exchange(separator, ",\n") << "  {\"load\": " << s.load
-        << ", \"offered\": " << s.offered << ", \"goodput\": " << s.goodput
-        << ", \"refused\": " << s.refused << ", \"expired\": " << s.expired
-        << ", \"dropped\": " << s.dropped << ", \"late\": " << s.late
-        << ", \"failed\": " << s.failed << ", \"wasted_items\": " << s.wasted_items
-        << ", \"p50_ms\": " << s.p50_ms << ", \"p99_ms\": " << s.p99_ms
-        << ", \"mean_batch_items\": " << s.mean_batch_items << "}";
+// Returns the goodput at the highest load to that at the capacity.
+double run_round(caf::actor_system& system, const backend& model, const settings& chosen) {
+  auto capacity = measure_capacity(model);
+  std::printf("capacity %.0f items/s\n\n", capacity);
+  print_head();
+  double at_capacity = 0;
+  double last = 0;
+  for (auto load : loads) {
+    auto came = run_step(system, model, chosen, capacity, load);
+    print(came);
+    std::fflush(stdout);
+    last = came.goodput;
+    if (load == 1) at_capacity = last;
   }
-  out << "\n]}\n";
-  if (!out.flush()) throw std::runtime_error{"cannot write " + file};
+  std::printf("\n");
+  return last / at_capacity;
 }
 
 int run(const settings& chosen) {
   backend model{.per_batch = seconds(chosen.batch_ms / 1e3),
                 .per_item = seconds(chosen.item_ms / 1e3)};
-  auto capacity = measure_capacity(model);
   test_bed bed;
-  auto opts = make_options(model, chosen);
-  std::printf("capacity %.0f items/s (%zu workers, full batches of %zu); time limit %.0f ms, "
-              "max_queue_items %zu; columns per second\n\n",
-              capacity, model.workers, model.max_batch_items, chosen.limit_ms,
-              opts.max_queue_items);
-  print_head();
-  std::vector<step> steps;
-  for (auto load : loads) {
-    steps.push_back(run_step(bed.system, model, chosen, capacity, load));
-    print(steps.back());
-    std::fflush(stdout);
-  }
-  auto at_capacity = std::find_if(steps.begin(), steps.end(), [](auto& s) { return s.load == 1; });
-  auto ratio = steps.back().goodput / at_capacity->goodput;
-  std::printf("\ngoodput at 3x / at 1x = %.3f (at least %.2f: %s)\n", ratio, bar,
+  std::printf("%zu workers, full batches of %zu; time limit %.0f ms, max_queue_items %zu; columns "
+              "per second\n",
+              model.workers, model.max_batch_items, chosen.limit_ms,
+              make_options(model, chosen).max_queue_items);
+  figures all;
+  for (std::size_t round = 0; round < chosen.rounds; ++round)
+    all.add("overload_goodput_3x_over_1x", run_round(bed.system, model, chosen));
+  all.print();
+  all.write_json(chosen.json_file);
+  auto ratio = all.of("overload_goodput_3x_over_1x").median;
+  std::printf("goodput at 3x / at 1x = %.3f (at least %.2f: %s)\n", ratio, bar,
               ratio >= bar ? "yes" : "NO");
-  if (!chosen.json_file.empty()) write_json(chosen.json_file, capacity, steps, ratio);
   return ratio >= bar ? 0 : 1;
 }
 
@@ -152,7 +147,10 @@ int run(const settings& chosen) {
 int main(int argc, char** argv) {
   settings chosen;
   CLI::App app{"Goodput at rising multiples of the capacity", "bench_overload"};
-  app.add_option("--seconds", chosen.seconds, "Length of a step")->capture_default_str();
+  app.add_option("--rounds", chosen.rounds)->check(CLI::Range(1, 1'000))->capture_default_str();
+  app.add_option("--seconds", chosen.seconds, "Length of a step")
+    ->check(CLI::PositiveNumber)
+    ->capture_default_str();
   app.add_option("--limit-ms", chosen.limit_ms, "Time limit of a request")->capture_default_str();
   app.add_option("--batch-ms", chosen.batch_ms, "What a batch costs")->capture_default_str();
   app.add_option("--item-ms", chosen.item_ms, "What each item adds")->capture_default_str();
@@ -163,6 +161,6 @@ int main(int argc, char** argv) {
     return run(chosen);
   } catch (const std::exception& why) {
     std::fprintf(stderr, "bench_overload: %s\n", why.what());
-    return 1;
+    return 2;
   }
 }

@@ -278,7 +278,8 @@ void core_model::take_retry(const seen_batch& b, flight_model& f) {
 }
 
 void core_model::take_fresh(const seen_batch& b, flight_model& f, const lane_before& before) {
-  expect(before.due.has_value() && b.attempt == 1);
+  bool may_be_due = opts.when_idle == when_idle::adaptive && !is_blocked(b.key);
+  expect((before.due.has_value() || may_be_due) && b.attempt == 1);
   for (auto& [id, r] : retries) expect(is_blocked(r.key)); // they go first
   std::size_t cost = 0;
   auto& queued = lanes[b.key].queued;
@@ -290,7 +291,8 @@ void core_model::take_fresh(const seen_batch& b, flight_model& f, const lane_bef
     cost += p.cost;
   }
   auto stopped = check_limits(b, cost, before.items);
-  auto reason = stopped && before.due == close_reason::size ? close_reason::cost : *before.due;
+  auto due = before.due.value_or(close_reason::idle);
+  auto reason = stopped && due == close_reason::size ? close_reason::cost : due;
   ++batches[static_cast<std::size_t>(reason)];
   workers.assign(now, b.worker, std::nullopt);
   f.attempt = 1;
@@ -351,6 +353,14 @@ void core_model::expect_dry() const {
   if (is_paused || closed != errc::none || !workers.has_credit(now)) return;
   for (auto& [id, r] : retries) expect(is_blocked(r.key));
   for (std::size_t key = 0; key < lanes.size(); ++key) expect(!why_due(key));
+}
+
+bool core_model::waits_by_choice() const {
+  bool may_dispatch = !is_paused && closed == errc::none && workers.has_credit(now);
+  if (opts.when_idle != when_idle::adaptive || !may_dispatch) return false;
+  for (std::size_t key = 0; key < lanes.size(); ++key)
+    if (!lanes[key].queued.empty() && !is_blocked(key)) return true;
+  return false;
 }
 
 } // namespace batcher::test

@@ -142,7 +142,8 @@ struct core_model {
   // -- dispatch -----------------------------------------------------------------------------------
 
   bool is_blocked(std::size_t key) const;
-  // Whether and why a lane's batch is due, workers left aside.
+  // Whether and why a lane's batch is due, workers left aside. Adaptive timing may close earlier:
+  // when, is the core's to choose.
   std::optional<close_reason> why_due(std::size_t key) const;
   all_lanes_before lanes_before();
   void dispatch(const seen_batch& b, const all_lanes_before& before);
@@ -158,6 +159,8 @@ struct core_model {
   void take_turn(std::size_t key, const all_lanes_before& before);
   // Nothing was dispatched, so nothing may be left that could be: invariant 3.
   void expect_dry() const;
+  // Whether something stays although a worker is free, as adaptive timing may.
+  bool waits_by_choice() const;
 
   // -- settling -----------------------------------------------------------------------------------
 

@@ -22,6 +22,10 @@ options eager() {
   return {.max_batch_items = 3, .max_delay = 10ms, .when_idle = when_idle::immediate};
 }
 
+options adaptive() {
+  return {.max_batch_items = 3, .max_delay = 10ms, .when_idle = when_idle::adaptive};
+}
+
 options weighed() { return {.max_batch_items = 64, .max_batch_cost = 100, .max_delay = 10ms}; }
 
 lane_view view_of(std::size_t items, time_point oldest = start, time_point filled = start) {
@@ -65,6 +69,48 @@ TEST_CASE("a batch that became full after its window was ready at the window's e
 
 TEST_CASE("with immediate a lone item is ready when it arrives") {
   auto d = decide_flush(view_of(1), eager(), std::nullopt, start);
+  CHECK(d.close);
+  CHECK(d.reason == close_reason::idle);
+  CHECK(d.ready_at == start);
+}
+
+TEST_CASE("adaptive closes when there are enough items, and not one before") {
+  auto opts = adaptive();
+  auto view = view_of(1);
+  view.window = {.enough_items = 2, .until = start + 5ms};
+  auto before = decide_flush(view, opts, std::nullopt, start + 1ms);
+  CHECK_FALSE(before.close);
+  CHECK(before.next == start + 5ms);
+  view.items = 2;
+  auto d = decide_flush(view, opts, std::nullopt, start + 1ms);
+  CHECK(d.close);
+  CHECK(d.reason == close_reason::idle);
+  CHECK(d.ready_at == start + 1ms);
+}
+
+TEST_CASE("adaptive closes at its own instant, and not one before") {
+  auto view = view_of(1);
+  view.window = {.enough_items = 2, .until = start + 5ms};
+  CHECK_FALSE(decide_flush(view, adaptive(), std::nullopt, start + 5ms - 1ns).close);
+  auto d = decide_flush(view, adaptive(), std::nullopt, start + 5ms);
+  CHECK(d.close);
+  CHECK(d.reason == close_reason::idle);
+  CHECK(d.ready_at == start + 5ms);
+}
+
+TEST_CASE("adaptive never waits beyond max_delay") {
+  auto view = view_of(1);
+  view.window = {.enough_items = 2, .until = start + 1h};
+  auto before = decide_flush(view, adaptive(), std::nullopt, start + 10ms - 1ns);
+  CHECK_FALSE(before.close);
+  CHECK(before.next == start + 10ms);
+  auto d = decide_flush(view, adaptive(), std::nullopt, start + 10ms);
+  CHECK(d.close);
+  CHECK(d.reason == close_reason::deadline);
+}
+
+TEST_CASE("adaptive that knows nothing does not wait") {
+  auto d = decide_flush(view_of(1), adaptive(), std::nullopt, start + 1ms);
   CHECK(d.close);
   CHECK(d.reason == close_reason::idle);
   CHECK(d.ready_at == start);

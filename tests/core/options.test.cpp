@@ -52,6 +52,7 @@ TEST_CASE("the last good value of every range is valid") {
     {.max_delay = 1h},
     {.when_idle = when_idle::fill},
     {.when_idle = when_idle::immediate},
+    {.when_idle = when_idle::adaptive},
     {.batch_timeout = 1ns},
     {.batch_timeout = 24h},
     {.request_timeout = 1ns},
@@ -163,7 +164,8 @@ TEST_CASE("a number that no enumerator has is told") {
   auto x = GENERATE(values<example>({
     {{.size_rounding = static_cast<size_rounding>(2)},
      {"size_rounding is 2, but must be down or pad"}},
-    {{.when_idle = static_cast<when_idle>(2)}, {"when_idle is 2, but must be fill or immediate"}},
+    {{.when_idle = static_cast<when_idle>(3)},
+     {"when_idle is 3, but must be fill, immediate or adaptive"}},
     {{.overload = static_cast<overload>(3)},
      {"overload is 3, but must be refuse_newest, drop_oldest or wait_for_credit"}},
     {{.worker_execution = static_cast<worker_execution>(255)},

@@ -95,6 +95,7 @@ std::size_t schedule::take_batches() {
     model_.dispatch(seen, before);
   }
   model_.expect_dry();
+  if (model_.waits_by_choice()) note("adaptive wait");
   return done;
 }
 
@@ -222,8 +223,8 @@ void schedule::add_to(reached& all) const {
   also("put aside", m.workers.put_aside);
   also("draining", m.draining);
   for (auto what :
-       {"abandoned", "clock backwards", "given up", "granted", "reconfigured", "retired",
-        "stale cancel", "start failed", "turned away", "waited for a deadline"})
+       {"abandoned", "adaptive wait", "clock backwards", "given up", "granted", "reconfigured",
+        "retired", "stale cancel", "start failed", "turned away", "waited for a deadline"})
     also(what, notes_.contains(what));
   for (auto stage : all_worker_stages) also(to_string(stage), notes_.contains(to_string(stage)));
 }

@@ -46,7 +46,9 @@
 //   - Nothing needs to be set. SMDP solutions (Xu et al., arXiv 2301.12865) are control limits, too; they
 //     need the distribution of arrivals and a solver, and this limit moves with the returns.
 //
-// Where several lanes have items the opportunities are shared: each has its part of them.
+// Each lane reckons as if it were alone. Where many compete the workers are busy, and what is left to
+// decide is little: simulated with 4 and 16 lanes it is then about as good as `immediate`. (To give
+// each lane its part of the opportunities only, lanes times the gap, made it far worse.)
 //
 // An item with a deadline shortens the wait so that a batch that leaves then is back in time
 // (`in_time`): until <= deadline - service.
@@ -73,8 +75,6 @@ struct timing_facts {
   std::span<const time_point> returns = {};
   /// How many batches could be dispatched at once. At least 1.
   std::size_t free_credit = 1;
-  /// Lanes that have items, this one included. At least 1.
-  std::size_t lanes = 1;
   /// Of this lane.
   double arrivals_per_second = 0;
   /// Since when the oldest item waits.

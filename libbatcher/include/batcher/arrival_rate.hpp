@@ -17,7 +17,7 @@ namespace batcher {
 /// by what it brings, no more.
 class arrival_rate {
 public:
-  void count() noexcept { ++uncounted_; }
+  void count(std::size_t arrivals = 1) noexcept { uncounted_ += arrivals; }
 
   /// Takes in what has arrived since the last call; the first only begins to count. `memory`: how
   /// long until an arrival counts e times less; may change from call to call. Zero: does nothing.
@@ -37,9 +37,13 @@ private:
   [[nodiscard]] arrival_rate settled(time_point now, double memory) const noexcept {
     arrival_rate later;
     if (memory_ > 0) {
-      auto left = std::exp(-to_seconds(now - settled_at_) / memory);
-      later.time_ = time_ * left + memory * (1 - left);
-      later.arrivals_ = arrivals_ * left + static_cast<double>(uncounted_);
+      auto passed = to_seconds(now - settled_at_);
+      auto left = std::exp(-passed / memory);
+      auto counts = memory * (1 - left); // of the time that has passed
+      later.time_ = time_ * left + counts;
+      // As if they had come evenly.
+      auto share = passed > 0 ? counts / passed : 1;
+      later.arrivals_ = arrivals_ * left + static_cast<double>(uncounted_) * share;
     }
     later.settled_at_ = now;
     later.memory_ = memory;

@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -52,7 +53,11 @@ public:
   // -- items --------------------------------------------------------------------------------------
 
   /// Appends an item to a lane of this queue; its record is filled in but for its lists.
-  void push(time_point now, lane& to, slot_number slot, std::string_view tenant);
+  void push(time_point now, lane& to, slot_number slot, std::string_view tenant) {
+    push(now, to, {&slot, 1}, tenant);
+  }
+  /// The same for several items whose records say the same.
+  void push(time_point now, lane& to, std::span<const slot_number> slots, std::string_view tenant);
 
   /// Removes a queued item. The lane goes if it was the last.
   void remove(time_point now, slot_number slot);
@@ -127,5 +132,25 @@ private:
   std::size_t items_ = 0;
   std::size_t cost_ = 0;
 };
+
+// Once for each item, so they are inline.
+
+inline slot_number batch_queue::peek(lane& from, std::size_t room) const {
+  if (from.is_empty()) return no_slot;
+  auto slot = from.peek();
+  return (*table_)[slot].cost <= room ? slot : no_slot;
+}
+
+inline void batch_queue::take(lane& from, slot_number slot, bool is_served) {
+  --items_;
+  auto& record = (*table_)[slot];
+  cost_ -= record.cost;
+  if (from.forecast && record.deadline == from.forecast->deadline)
+    from.forecast->is_deadline_stale = true;
+  if (is_served)
+    from.pop(slot);
+  else
+    from.remove(slot);
+}
 
 } // namespace batcher

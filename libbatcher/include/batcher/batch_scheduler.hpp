@@ -167,6 +167,9 @@ private:
   [[nodiscard]] errc check(const placement& where) const noexcept;
   [[nodiscard]] std::size_t plain_room(const placement& where, const lane& in) const;
   void enter(time_point now, const placement& where, slot_number slot);
+  [[nodiscard]] bool has_deadline(const placement& where) const noexcept {
+    return opts_.request_timeout > duration::zero() || where.timeout > duration::zero();
+  }
   void set_deadline(time_point now, const placement& where, slot_number slot, slot_number leader);
   [[nodiscard]] errc find_room(const placement& where, lane*& to, slot_number& loser);
   void drop(time_point now, slot_number loser);
@@ -177,7 +180,12 @@ private:
   void depart_all(const batch_slots& slots, errc outcome);
   void leave_early(time_point now, slot_number slot, errc why);
   [[nodiscard]] slot_number promote_follower(slot_number leader);
-  [[nodiscard]] errc why_unwanted(time_point horizon, slot_number slot) const;
+  [[nodiscard]] errc why_unwanted(time_point horizon, slot_number slot) const {
+    auto deadline = table_[slot].deadline;
+    if (deadline != time_point::max() && deadline <= horizon) return errc::expired;
+    bool is_abandoned = is_abandoned_.ask && is_abandoned_.ask(is_abandoned_.about, slot);
+    return is_abandoned ? errc::cancelled : errc::none;
+  }
   [[nodiscard]] slot_number first_wanted(time_point horizon, slot_number slot);
 
   // batches
@@ -223,8 +231,10 @@ private:
   deadlines flight_deadlines_;
   std::vector<departure> departures_;
   std::vector<batch_id> given_up_;
-  std::vector<slot_number> run_;     // what `admit_run` returned
-  std::vector<time_point> arrivals_; // of the batch that is being settled
+  std::vector<flights::node_type> spare_nodes_; // memory of flights that have ended
+  batch_slots spare_slots_;                     // and of one of their lists
+  std::vector<slot_number> run_;                // what `admit_run` returned
+  std::vector<time_point> arrivals_;            // of the batch that is being settled
   std::size_t retry_items_ = 0;
   std::size_t retry_cost_ = 0;
   std::size_t in_flight_items_ = 0;

@@ -47,6 +47,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -92,7 +93,7 @@ public:
     std::size_t padding_items = 0;
     /// What its items have in common.
     std::string_view key;
-    std::vector<Item*> items;
+    std::span<Item* const> items;
   };
 
   struct admission {
@@ -179,10 +180,9 @@ public:
     auto due = rules_.next_batch(now);
     collect();
     if (!due) return std::nullopt;
-    batch out{due->id, due->worker, due->attempt, due->padding_items, due->key, {}};
-    out.items.reserve(due->slots.size());
-    for (auto slot : due->slots) out.items.push_back(&*seat_of(slot).item);
-    return out;
+    batch_items_.clear();
+    for (auto slot : due->slots) batch_items_.push_back(&*seat_of(slot).item);
+    return batch{due->id, due->worker, due->attempt, due->padding_items, due->key, batch_items_};
   }
 
   /// Returns whether more is queued than is enough for a batch, in one lane at least if there is but
@@ -390,6 +390,7 @@ private:
   coalescing<Item> same_;
   std::unordered_multimap<std::size_t, slot_number> by_hash_; // who has a place that can be shared
   std::vector<departure> departures_;
+  std::vector<Item*> batch_items_; // of the last one
 };
 
 } // namespace batcher

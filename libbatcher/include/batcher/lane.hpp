@@ -26,7 +26,10 @@
 #include "batcher/time.hpp"
 #include "batcher/turnaround.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -69,10 +72,16 @@ public:
 
   /// Appends an item whose record says since when, what it costs and its priority; it must be the
   /// latest. O(1) but for the look-up of the tenant's name.
-  void push(slot_number slot, std::string_view tenant_name);
+  void push(slot_number slot, std::string_view tenant_name) { push({&slot, 1}, tenant_name); }
+
+  /// The same for several items whose records say the same.
+  void push(std::span<const slot_number> slots, std::string_view tenant_name);
 
   /// Returns the next item. Precondition: not empty. Amortized O(1).
-  [[nodiscard]] slot_number peek();
+  [[nodiscard]] slot_number peek() {
+    assert(!is_empty());
+    return turns_.size() == 1 ? front_of(turns_.front()) : peek_in_turn();
+  }
 
   /// Removes the item that `peek` returned just now, and charges its tenant.
   void pop(slot_number slot);
@@ -148,6 +157,7 @@ private:
   [[nodiscard]] const tenant* find(std::string_view name) const;
   [[nodiscard]] slot_number oldest_of(const tenant& t) const;
   tenants::iterator find_or_add(std::string_view name);
+  [[nodiscard]] slot_number peek_in_turn();
   [[nodiscard]] slot_number front_of(const tenant& t) const;
   [[nodiscard]] slot_number first_of_many(const tenant& t) const;
 
@@ -159,7 +169,7 @@ private:
   }
   void mix();
   void unlink(slot_number slot);
-  void drop_if_empty(tenant& t);
+  void drop_empty(tenant& t);
 
   item_table* table_;
   const order_rules* rules_;
@@ -175,5 +185,34 @@ private:
   tenants turns_;
   std::unordered_map<std::string, tenants::iterator> by_name_; // not used while there is only one
 };
+
+// Once for each item, so they are inline.
+
+inline slot_number lane::front_of(const tenant& t) const {
+  bool is_one = (t.occupied & (t.occupied - 1)) == 0;
+  return is_one ? t.lines[static_cast<std::size_t>(std::countr_zero(t.occupied))].front
+                : first_of_many(t);
+}
+
+inline void lane::pop(slot_number slot) {
+  auto& record = (*table_)[slot];
+  auto& payer = *record.tenant;
+  if (turns_.size() > 1) payer.deficit -= std::max<std::size_t>(record.cost, 1);
+  unlink(slot);
+}
+
+inline void lane::unlink(slot_number slot) {
+  auto& record = (*table_)[slot];
+  auto& payer = *record.tenant;
+  auto& line = payer.lines[record.priority];
+  table_->remove(line, &item_record::in_line, slot);
+  if (line.is_empty()) payer.occupied &= static_cast<std::uint8_t>(~(1u << record.priority));
+  if (is_mixed_) table_->remove(by_age_, &item_record::in_lane, slot);
+  --payer.items;
+  if (--items_ == 0) is_mixed_ = false;
+  cost_ -= record.cost;
+  record.tenant = nullptr;
+  if (payer.occupied == 0) drop_empty(payer);
+}
 
 } // namespace batcher

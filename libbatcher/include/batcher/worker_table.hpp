@@ -176,7 +176,7 @@ public:
   [[nodiscard]] std::size_t free_credit() const noexcept { return free_credit_; }
 
   /// Returns a number that grows whenever `free_credit` may have changed.
-  [[nodiscard]] std::uint64_t credit_changes() const noexcept { return UINT64_MAX - next_since_; }
+  [[nodiscard]] std::uint64_t credit_changes() const noexcept { return credit_changes_; }
 
 private:
   // Fewest batches first, then latest: the second part counts down.
@@ -224,6 +224,7 @@ private:
   std::vector<worker_id> retired_;
   std::size_t credit_in_use_ = 0;
   std::size_t free_credit_ = 0;
+  std::uint64_t credit_changes_ = 0;
   std::uint64_t next_since_ = UINT64_MAX;
 };
 

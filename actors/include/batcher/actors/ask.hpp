@@ -36,10 +36,10 @@ auto shareable(F call) {
 
 /// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to
 /// the batcher: with the response, or with the error that an actor would have received, where CAF's
-/// own `sec::request_receiver_down` becomes `errc::shut_down`. The call comes from the batcher's
-/// thread (or, if the batcher ends, from whichever thread ends it): it must be short, must not
-/// block, must not throw and must not ask again. It may come before `ask` returns, so hold no lock
-/// across `ask` that it takes. An empty `std::function` drops the reply. An empty handle answers
+/// own `sec::request_receiver_down` becomes `errc::shut_down`. The call comes from whichever
+/// thread has the batcher, a worker's or this one (or, if the batcher ends, from the one that ends
+/// it): it must be short, must not block, must not throw and must not ask again. It may come before
+/// `ask` returns, so hold no lock across `ask` that it takes. An empty `std::function` drops the reply. An empty handle answers
 /// with `errc::shut_down`. May be called from any thread.
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>

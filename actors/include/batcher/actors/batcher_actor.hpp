@@ -74,6 +74,7 @@ public:
   void on_exit() override {
     {
       visit alone{this, false};
+      context_ = nullptr; // it may be any thread that has let the last handle go
       close(errc::shut_down, "the batcher has ended");
       entrance_.end();
     }
@@ -279,7 +280,7 @@ private:
     } else if (compat::is_of<job_done_message>(msg)) {
       auto work =
         std::static_pointer_cast<job_type>(compat::take_content<job_done_message>(msg).job);
-      desk_.finish(at, *work);
+      desk_.finish(at, std::move(work));
     } else if (compat::is_of<external_message>(msg)) {
       take(at, msg, compat::take_content<external_message>(msg));
     } else if (compat::is_of<submit_message>(msg)) {
@@ -409,9 +410,8 @@ private:
   }
 
   void dispatch(std::shared_ptr<job_type> work) {
-    auto to = caf::actor_cast<caf::strong_actor_ptr>(workers_.at(work->worker));
-    compat::send_urgent(context_, caf::strong_actor_ptr{this->ctrl()}, to,
-                        job_message{std::move(work)});
+    auto* to = caf::actor_cast<caf::abstract_actor*>(workers_.at(work->worker));
+    compat::send(context_, caf::strong_actor_ptr{this->ctrl()}, to, job_message{std::move(work)});
   }
 
   void answer_credit(time_point at, const credit_line::grant& grant) {

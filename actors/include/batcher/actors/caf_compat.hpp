@@ -302,14 +302,12 @@ template <class... Ts>
 #endif
 }
 
-/// Sends a message that overtakes the normal ones in the mailbox. `context`: as in
-/// `return_path::send`.
+/// Sends a message. `context`: as in `return_path::send`. Any thread.
 template <class... Ts>
-void send_urgent(execution_context* context, caf::strong_actor_ptr from,
-                 const caf::strong_actor_ptr& to, Ts&&... xs) {
+void send(execution_context* context, caf::strong_actor_ptr from, caf::abstract_actor* to,
+          Ts&&... xs) {
   if (to)
-    to->enqueue(make_element(std::move(from), caf::make_message_id(caf::message_priority::high),
-                             std::forward<Ts>(xs)...),
+    to->enqueue(make_element(std::move(from), caf::make_message_id(), std::forward<Ts>(xs)...),
                 context);
 }
 

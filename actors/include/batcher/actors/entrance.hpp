@@ -25,10 +25,12 @@
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/reply.hpp"
 
-#include <condition_variable>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -55,6 +57,21 @@ private:
   caf::mailbox_element_ptr msg_;
 };
 
+/// A lock for a few instructions at a time.
+class short_lock {
+public:
+  void lock() noexcept {
+    while (is_held_.test_and_set(std::memory_order_acquire))
+      for (int i = 0; is_held_.test(std::memory_order_relaxed); ++i)
+        if (i >= most_spins) std::this_thread::yield(); // its holder may have lost the processor
+  }
+  void unlock() noexcept { is_held_.clear(std::memory_order_release); }
+
+private:
+  static constexpr int most_spins = 64;
+  std::atomic_flag is_held_;
+};
+
 class entrance {
 public:
   using burst = std::vector<unread_message>;
@@ -76,7 +93,7 @@ public:
   template <class Run, class ToMailbox>
   compat::enqueue_result admit(caf::mailbox_element_ptr msg, kind how, Run run,
                                ToMailbox to_mailbox) {
-    std::unique_lock lock{mutex_};
+    std::unique_lock lock{lock_};
     if (has_ended_ || how == kind::other) {
       lock.unlock(); // a closed mailbox destroys the message, which may run anything
       return to_mailbox(std::move(msg));
@@ -107,7 +124,7 @@ public:
   /// the batcher has nothing to do.
   [[nodiscard]] burst next(burst emptied, bool was_in_mailbox, bool closes, bool is_idle) {
     emptied.clear();
-    std::lock_guard lock{mutex_};
+    std::lock_guard lock{lock_};
     auto joined = std::exchange(bursts_.front(), std::move(emptied));
     if (bursts_.size() == 1 && (closes || joined.empty())) is_open_ = false;
     if (joined.empty()) {
@@ -120,16 +137,21 @@ public:
 
   /// Waits until nobody else handles anything.
   void enter() {
-    std::unique_lock lock{mutex_};
-    ++waiting_;
-    freed_.wait(lock, [this] { return !is_busy_; });
-    --waiting_;
+    std::unique_lock lock{lock_};
+    while (is_busy_) {
+      ++waiting_;
+      auto times = freed_.load();
+      lock.unlock();
+      freed_.wait(times);
+      lock.lock();
+      --waiting_;
+    }
     is_busy_ = true;
   }
 
   /// Ends what `enter` began. `was_ordered`: whether the message that was handled is of that kind.
   void leave(bool was_ordered, bool is_idle) {
-    std::lock_guard lock{mutex_};
+    std::lock_guard lock{lock_};
     free_entrance(was_ordered, is_idle);
   }
 
@@ -137,7 +159,7 @@ public:
   /// answered.
   void end() {
     std::deque<burst> unread;
-    std::lock_guard lock{mutex_};
+    std::lock_guard lock{lock_};
     has_ended_ = true;
     unread.swap(bursts_);
   }
@@ -147,11 +169,13 @@ private:
     if (was_in_mailbox) --in_mailbox_;
     is_busy_ = false;
     is_idle_ = is_idle;
-    if (waiting_ > 0) freed_.notify_one();
+    if (waiting_ == 0) return;
+    ++freed_;
+    freed_.notify_all();
   }
 
-  std::mutex mutex_;
-  std::condition_variable freed_;
+  short_lock lock_;
+  std::atomic<std::uint32_t> freed_ = 0; // how often while somebody waited
   std::deque<burst> bursts_; // each of a request that is being handled or in the mailbox
   burst spare_;
   std::size_t in_mailbox_ = 0; // requests and ordered messages

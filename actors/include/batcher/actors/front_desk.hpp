@@ -150,7 +150,8 @@ public:
   /// the batch has failed, as if its function had thrown.
   [[nodiscard]] std::shared_ptr<job_type> start(time_point at,
                                                 const typename core_type::batch& due) {
-    auto work = std::make_shared<job_type>(due.items.size());
+    auto node = new_job(due.id, due.items.size());
+    auto work = node.mapped();
     work->id = due.id;
     work->worker = due.worker;
     work->key = due.key;
@@ -160,7 +161,7 @@ public:
       for (auto* x : due.items) hand_over(*x, work);
     });
     if (!thrown) {
-      running_.emplace(due.id, work);
+      running_.insert(std::move(node));
       return work;
     }
     work->is_back = true;
@@ -171,8 +172,15 @@ public:
   }
 
   /// Settles a batch whose job has come back.
-  void finish(time_point at, job_type& work) {
-    running_.erase(work.id);
+  void finish(time_point at, std::shared_ptr<job_type> back) {
+    auto node = running_.extract(back->id);
+    settle(at, *back);
+    bool is_ours = !node.empty() && back->references == 0 && back.use_count() == 2;
+    if (is_ours && idle_.size() < most_idle) idle_.push_back(std::move(node));
+  }
+
+private:
+  void settle(time_point at, job_type& work) {
     work.is_back = true;
     if (work.outcome == errc::none) {
       if (work.report.results != work.requests.size())
@@ -185,6 +193,7 @@ public:
     answer_departed(at, &work);
   }
 
+public:
   /// Fails what a worker held that is lost.
   void lose(time_point at, worker_id worker) {
     core_.worker_down(at, worker);
@@ -244,12 +253,29 @@ public:
   [[nodiscard]] std::uint64_t unfinished() const noexcept { return unfinished_; }
 
 private:
+  using jobs = std::unordered_map<batch_id, std::shared_ptr<job_type>>;
+  static constexpr std::size_t most_idle = 64;
+
   coalescing<item> sameness() const {
     if (!hooks_->hash || !hooks_->equal) return {};
     return {[how = hooks_](const item& x) { return how->hash(x.request()); },
             [how = hooks_](const item& x, const item& y) {
               return how->equal(x.request(), y.request());
             }};
+  }
+
+  // One that was used before, with its memory, if there is any.
+  typename jobs::node_type new_job(batch_id id, std::size_t items) {
+    if (idle_.empty()) {
+      jobs made;
+      made.emplace(id, std::make_shared<job_type>(items));
+      return made.extract(id);
+    }
+    auto node = std::move(idle_.back());
+    idle_.pop_back();
+    node.key() = id;
+    node.mapped()->renew(items);
+    return node;
   }
 
   static void hand_over(item& x, const std::shared_ptr<job_type>& to) {
@@ -340,7 +366,8 @@ private:
   std::shared_ptr<const hooks_type> hooks_;
   refusals refusals_;
   core_type core_;
-  std::unordered_map<batch_id, std::shared_ptr<job_type>> running_;
+  jobs running_;
+  std::vector<typename jobs::node_type> idle_;
   std::map<tag_key, std::vector<item_id>> tags_; // of the parts, if it has any
   std::uint64_t unfinished_ = 0;
 };

@@ -11,8 +11,9 @@
 
 namespace batcher::actors {
 
-/// The functions run inside the batcher, one call at a time: they must be quick and must not block.
-/// A request for which one throws is answered with `errc::invalid_request` and the exception's text.
+/// The functions run in whatever thread brings a request or a result to the batcher, one call at a
+/// time: they must be quick and must not block. A request for which one throws is answered with
+/// `errc::invalid_request` and the exception's text.
 template <class Request, class Response>
 struct hooks {
   /// What a request weighs in a batch, in the unit of `options::max_batch_cost`. Empty: 1.

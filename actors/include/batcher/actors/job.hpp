@@ -19,6 +19,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -44,13 +45,12 @@ std::optional<std::string> text_of_exception(F call) {
 /// part, the worker the second. Whoever holds the message may touch it, nobody else, but for the
 /// flags.
 struct job_base : payload {
-  explicit job_base(std::size_t items) : cancelled(items) {}
-
   batch_id id = 0;
   worker_id worker = 0;
   std::string key;
   std::size_t attempt = 1;
   std::size_t padding_items = 0;
+  std::size_t items = 0;
   /// Set by the batcher, from its own thread, when nobody waits for the batch any more: a worker
   /// that has not begun with the job leaves it.
   std::atomic<bool> abandoned = false;
@@ -59,7 +59,7 @@ struct job_base : payload {
   /// The batcher's: the items whose requests are here, and the job itself while there are any.
   std::size_t references = 0;
   std::shared_ptr<job_base> self;
-  /// The same for single items.
+  /// The same as `abandoned` for single items; there may be more than `items`.
   std::vector<std::atomic<bool>> cancelled;
 
   /// `none`, or why there are no results.
@@ -70,18 +70,42 @@ struct job_base : payload {
   bool was_dropped = false;
   /// Counts and time, filled in whatever the outcome is.
   batch_report report;
+
+  /// Makes it as new, but for memory, for so many items.
+  void renew(std::size_t items_now) {
+    items = items_now;
+    abandoned.store(false, std::memory_order_relaxed);
+    is_back = false;
+    if (cancelled.size() < items)
+      cancelled = std::vector<std::atomic<bool>>(items);
+    else
+      for (std::size_t i = 0; i < items; ++i) cancelled[i].store(false, std::memory_order_relaxed);
+    outcome = errc::none;
+    failure = {};
+    was_dropped = false;
+    report.results = 0;
+    report.failed.clear();
+    report.executed = duration::zero();
+  }
 };
 
 template <class Response>
 struct job_results : job_base {
-  using job_base::job_base;
   bulk_results<Response> results;
 };
 
 /// The requests stay where they are until the job is gone, so that they can run again elsewhere.
 template <class Request, class Response>
 struct job final : job_results<Response> {
-  explicit job(std::size_t items) : job_results<Response>{items} { requests.reserve(items); }
+  explicit job(std::size_t items_now) { renew(items_now); }
+
+  void renew(std::size_t items_now) {
+    job_base::renew(items_now);
+    this->results.clear();
+    requests.clear();
+    requests.reserve(items_now);
+  }
+
   std::vector<Request> requests;
 };
 
@@ -96,8 +120,9 @@ public:
   /// ended). Its result is not looked at, but must be there. A sender that ends while the function
   /// runs is not seen: that is looked at before dispatch only.
   [[nodiscard]] bool is_cancelled(std::size_t i) const {
+    if (i >= job_->items) throw std::out_of_range{"the batch has no item of that number"};
     return job_->abandoned.load(std::memory_order_relaxed)
-           || job_->cancelled.at(i).load(std::memory_order_relaxed);
+           || job_->cancelled[i].load(std::memory_order_relaxed);
   }
 
   /// Returns how many more items the backend expects (`options::allowed_batch_items`). The function
@@ -116,6 +141,11 @@ private:
 
 /// Fills in the results of a job: counts them, and replaces errors without a code, which CAF takes
 /// for success.
+template <class Response>
+void fill_in(job_results<Response>& work, std::vector<Response> results) {
+  work.results.assign(std::move_iterator{results.begin()}, std::move_iterator{results.end()});
+  work.report.results = work.results.size();
+}
 template <class Response>
 void fill_in(job_results<Response>& work, bulk_results<Response> results) {
   work.results = std::move(results);
@@ -151,15 +181,8 @@ public:
   ~batch_promise() { drop(); }
 
   /// Answers with one result per item, in order. Only the first answer counts.
-  void deliver(bulk_results<Response> results) {
-    if (!job_) return;
-    fill_in(*job_, std::move(results));
-    finish();
-  }
-  void deliver(std::vector<Response> results) {
-    deliver(bulk_results<Response>{std::move_iterator{results.begin()},
-                                   std::move_iterator{results.end()}});
-  }
+  void deliver(bulk_results<Response> results) { fill_in_and_finish(std::move(results)); }
+  void deliver(std::vector<Response> results) { fill_in_and_finish(std::move(results)); }
 
   /// The batch has failed; its items are answered with `why`, unless it runs again.
   void fail(caf::error why) {
@@ -175,6 +198,12 @@ public:
   [[nodiscard]] batch_context context() const { return batch_context{job_}; }
 
 private:
+  template <class Results>
+  void fill_in_and_finish(Results results) {
+    if (!job_) return;
+    fill_in(*job_, std::move(results));
+    finish();
+  }
   void finish() { std::exchange(tell_, nullptr)(std::exchange(job_, nullptr)); }
   void drop() {
     if (!job_) return;

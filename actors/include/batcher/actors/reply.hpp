@@ -4,7 +4,7 @@
 // destroyed unused it answers with `errc::shut_down`. CAF 0.17.6 drops unanswered promises
 // silently.
 //
-// Thread rule: use and destroy a reply only where the actor that made it runs.
+// Thread rule: use and destroy a reply only while nobody else has its batcher (entrance.hpp).
 
 #pragma once
 

@@ -45,10 +45,7 @@ void run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
         return run(requests);
     }();
     stop_watch();
-    if constexpr (std::same_as<decltype(results), bulk_results<Response>>)
-      fill_in(*work, std::move(results));
-    else
-      fill_in(*work, {std::move_iterator{results.begin()}, std::move_iterator{results.end()}});
+    fill_in<Response>(*work, std::move(results));
   });
   if (!thrown) return;
   stop_watch();
@@ -143,10 +140,10 @@ public:
   }
 
 private:
-  // Results overtake the requests that wait in the batcher's mailbox.
   static void report(self_pointer self, const caf::strong_actor_ptr& batcher,
                      std::shared_ptr<payload> work) {
-    compat::send_urgent(self->context(), nullptr, batcher, job_done_message{std::move(work)});
+    compat::send(self->context(), nullptr, caf::actor_cast<caf::abstract_actor*>(batcher),
+                 job_done_message{std::move(work)});
   }
 
   static std::shared_ptr<job_type> warm_up_job(const std::vector<Request>& batch) {

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "batcher/actors/entrance.hpp"
+#include "actor_fixture.hpp"
+#include "batcher/observer.hpp"
+
+using namespace batcher;
+using namespace batcher::tests;
+using namespace std::chrono_literals;
+using actors::entrance;
+
+namespace {
+
+// Keeps what an entrance does with the messages that it is given; all of them are numbers.
+struct entrance_fixture : actor_fixture {
+  using kind = entrance::kind;
+
+  static caf::mailbox_element_ptr number(int i) {
+    return actors::compat::make_element(nullptr, caf::make_message_id(), i);
+  }
+
+  static int take(caf::mailbox_element& msg) { return actors::compat::take_content<int>(msg); }
+
+  void admit(int i, kind how) {
+    static_cast<void>(door.admit(
+      number(i), how, [this](caf::mailbox_element_ptr msg) { here.push_back(take(*msg)); },
+      [this](caf::mailbox_element_ptr msg) {
+        mailbox.push_back(take(*msg));
+        return actors::compat::enqueue_result(true);
+      }));
+  }
+
+  /// Lets the batcher have nothing to do.
+  void idle() {
+    door.enter();
+    door.leave(false, true);
+  }
+
+  /// What has joined the message that is handled; empty once that is over.
+  std::vector<int> next(bool was_in_mailbox, bool closes = false, bool is_idle = false) {
+    std::vector<int> numbers;
+    for (auto& msg : door.next({}, was_in_mailbox, closes, is_idle)) numbers.push_back(take(*msg));
+    return numbers;
+  }
+
+  entrance door;
+  std::vector<int> here;
+  std::vector<int> mailbox;
+};
+
+using numbers = std::vector<int>;
+
+} // namespace
+
+// -- where messages go ----------------------------------------------------------------------------
+
+TEST_CASE_METHOD(entrance_fixture, "a request to an idle batcher is handled where it is sent") {
+  idle();
+  admit(1, kind::request);
+  CHECK(here == numbers{1});
+  CHECK(next(false) == numbers{});
+  CHECK(mailbox == numbers{});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "a request to a batcher that is not idle goes to the mailbox") {
+  admit(1, kind::request);
+  CHECK(mailbox == numbers{1});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "a result is handled where it is sent, idle or not") {
+  admit(1, kind::result);
+  CHECK(here == numbers{1});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "requests join the one that is being handled, in order") {
+  idle();
+  admit(1, kind::request);
+  admit(2, kind::request);
+  admit(3, kind::result);
+  CHECK(next(false) == numbers{2, 3});
+  admit(4, kind::request);
+  CHECK(next(false) == numbers{4});
+  CHECK(next(false, false, true) == numbers{});
+  admit(5, kind::request);
+  CHECK(here == numbers{1, 5});
+  CHECK(mailbox == numbers{});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "requests join the one that waits in the mailbox") {
+  admit(1, kind::request);
+  admit(2, kind::request);
+  CHECK(mailbox == numbers{1});
+  door.enter();
+  CHECK(next(true) == numbers{2});
+  CHECK(next(true) == numbers{});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "nothing joins a request with another message behind it") {
+  admit(1, kind::request);
+  admit(2, kind::request);
+  admit(10, kind::ordered);
+  admit(3, kind::request);
+  admit(4, kind::request);
+  CHECK(mailbox == numbers{1, 10, 3});
+  door.enter();
+  CHECK(next(true) == numbers{2});
+  CHECK(next(true) == numbers{});
+  door.enter();
+  door.leave(true, true);
+  door.enter();
+  CHECK(next(true) == numbers{4});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "messages whose order does not matter hold up nobody") {
+  admit(1, kind::request);
+  admit(10, kind::other);
+  admit(2, kind::request);
+  CHECK(mailbox == numbers{1, 10});
+}
+
+TEST_CASE_METHOD(entrance_fixture,
+                 "while a message waits in the mailbox nothing is handled before it") {
+  idle();
+  admit(10, kind::ordered);
+  admit(1, kind::request);
+  admit(2, kind::result);
+  CHECK(here == numbers{});
+  CHECK(mailbox == numbers{10, 1});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "while somebody handles a message, others do not") {
+  idle();
+  door.enter();
+  admit(1, kind::request);
+  admit(2, kind::result);
+  CHECK(here == numbers{});
+  CHECK(mailbox == numbers{1});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "a closed burst lets nobody hold a thread for ever") {
+  idle();
+  admit(1, kind::request);
+  admit(2, kind::request);
+  CHECK(next(false, true) == numbers{2});
+  admit(3, kind::request);
+  CHECK(mailbox == numbers{3});
+  CHECK(next(false) == numbers{});
+}
+
+TEST_CASE_METHOD(entrance_fixture, "after the end everything goes to the mailbox") {
+  admit(1, kind::request);
+  admit(2, kind::request);
+  door.end();
+  admit(3, kind::request);
+  admit(4, kind::request);
+  CHECK(mailbox == numbers{1, 3, 4});
+}
+
+// -- the same, seen from outside ------------------------------------------------------------------
+
+namespace {
+
+struct counting_observer final : observer {
+  void on_start(std::string_view, std::size_t,
+                std::shared_ptr<const live_counters> of) noexcept override {
+    counters = std::move(of);
+  }
+  std::shared_ptr<const live_counters> counters;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(actor_fixture, "a lone request is with a worker as soon as it is sent") {
+  auto watching = std::make_shared<counting_observer>();
+  auto b = spawn_doubler({.when_idle = when_idle::immediate, .observer = watching});
+  auto client = spawn_client();
+  time.run();
+  post(client, [&](caf::event_based_actor* self) {
+    actors::compat::request(self, b, 7).then([](int) {}, [](const caf::error&) {});
+    CHECK(watching->counters->read().in_flight_items == 1);
+  });
+  time.run();
+  CHECK(called == calls{{7}});
+}
+
+TEST_CASE_METHOD(actor_fixture,
+                 "requests that come with others are answered when the batcher is killed") {
+  auto b = spawn_doubler({.max_batch_items = 1});
+  auto client = spawn_client();
+  post(client, [&](caf::event_based_actor* self) {
+    for (int i = 1; i <= 4; ++i)
+      actors::compat::request(self, b, i)
+        .then([keep = keep(i)](int y) mutable { keep(y); },
+              [keep = keep(i)](const caf::error& why) mutable { keep(why); });
+    caf::anon_send_exit(b, caf::exit_reason::kill);
+  });
+  time.run();
+  CHECK(answered.total() == 4);
+  CHECK(answered.values.count(1) == 1); // it was with the worker
+}
+
+TEST_CASE_METHOD(actor_fixture, "what one actor sends is handled in the order of sending") {
+  auto b = spawn_doubler({.max_batch_items = 1, .when_idle = when_idle::immediate});
+  auto client = spawn_client();
+  post(client, [&](caf::event_based_actor* self) {
+    auto send = [&](int i) {
+      actors::compat::request(self, b, i)
+        .then([keep = keep(i)](int y) mutable { keep(y); }, [](const caf::error&) {});
+    };
+    send(1);
+    actors::compat::request(self, b, actors::pause_atom_v).then([] {});
+    send(2);
+    send(3);
+  });
+  time.run();
+  CHECK(called == calls{{1}});
+  CHECK(stats(b).counters.queue_items == 2);
+  tell(b, actors::resume_atom_v);
+  CHECK(called == calls{{1}, {2}, {3}});
+}
