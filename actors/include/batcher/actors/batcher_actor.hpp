@@ -16,9 +16,11 @@
 #pragma once
 
 #include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/crew.hpp"
 #include "batcher/actors/entrance.hpp"
 #include "batcher/actors/front_desk.hpp"
 #include "batcher/actors/hooks.hpp"
+#include "batcher/actors/intake.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
 #include "batcher/actors/messages.hpp"
@@ -49,15 +51,12 @@ public:
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
   using hooks_type = hooks<Request, Response>;
 
-  /// Starts a worker; called with the batcher itself and the worker's number. May throw: that worker
-  /// could not be started.
-  using start_worker = std::function<worker_handle(batcher_actor*, std::size_t)>;
+  using start_worker = typename crew<batcher_actor>::start_worker;
 
   /// Precondition: `validate(opts)` is empty.
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
                 std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>())
-    : super{cfg}, start_worker_{std::move(start)}, desk_{std::move(opts), this->id(),
-                                                         std::move(how)} {
+    : super{cfg}, crew_{std::move(start)}, desk_{std::move(opts), this->id(), std::move(how)} {
     compat::ignore_errors(this);
   }
 
@@ -65,7 +64,7 @@ public:
 
   compat::enqueue_result enqueue(caf::mailbox_element_ptr msg,
                                  compat::execution_context* context) override {
-    auto how = kind_of(*msg);
+    auto how = intake_type::kind_of(*msg);
     return entrance_.admit(
       std::move(msg), how, [&](caf::mailbox_element_ptr x) { handle_here(std::move(x), context); },
       [&](caf::mailbox_element_ptr x) { return super::enqueue(std::move(x), context); });
@@ -82,6 +81,31 @@ public:
   }
 
   [[nodiscard]] const options& opts() const noexcept { return core_.opts(); }
+
+  // -- for the crew -------------------------------------------------------------------------------
+
+  void on_worker_ready(const caf::actor_addr& addr) {
+    visit alone{this, false};
+    auto id = crew_.find(addr);
+    if (!id) return;
+    auto at = now();
+    core_.worker_up(at, *id, opts().worker_credit);
+    proceed(at);
+  }
+
+  void on_worker_down(const caf::actor_addr& addr, const caf::error& why) {
+    visit alone{this, false};
+    auto id = crew_.find(addr);
+    if (!id) return;
+    crew_.end(*id);
+    auto text = "worker " + std::to_string(*id) + " of " + opts().name
+                + " is lost: " + compat::render(this->system(), why);
+    desk_.texts().set(errc::no_workers, "no worker is left; " + text);
+    desk_.texts().set(errc::worker_lost, text);
+    auto at = now();
+    desk_.lose(at, *id);
+    proceed(at);
+  }
 
 protected:
   behavior_type make_behavior() override {
@@ -168,10 +192,8 @@ protected:
   }
 
 private:
-  using external = external_request<Request, Response>;
-  using reply_type = reply<Response>;
+  using intake_type = intake<Request, Response>;
   using job_type = job<Request, Response>;
-  using item_type = request_item<Request, Response>;
   // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
   // alive. A later instant is reached in steps of this length.
   static constexpr duration longest_tick = std::chrono::milliseconds{200};
@@ -181,28 +203,6 @@ private:
   time_point now() const { return this->clock().now(); }
 
   // -- entrance -----------------------------------------------------------------------------------
-
-  static entrance::kind kind_of(const caf::mailbox_element& msg) {
-    using enum entrance::kind;
-    if (compat::is_plain<Request>(msg)) return request;
-    if (compat::is_of<job_done_message>(msg)) return result;
-    if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
-        || compat::is_plain<bulk_message>(msg))
-      return request;
-    return is_ordered(msg) ? ordered : other;
-  }
-
-  static bool is_ordered(const caf::mailbox_element& msg) {
-    return !compat::is_response(msg)
-           && (compat::is_of<Request>(msg) || compat::is_of<external_message>(msg)
-               || compat::is_of<submit_message>(msg) || compat::is_of<bulk_message>(msg)
-               || compat::is_of<cancel_atom, std::uint64_t>(msg)
-               || compat::is_of<credit_atom, std::uint32_t>(msg)
-               || compat::is_of<is_running_atom>(msg) || compat::is_of<stats_atom>(msg)
-               || compat::is_of<pause_atom>(msg) || compat::is_of<resume_atom>(msg)
-               || compat::is_of<reconfigure_message>(msg)
-               || compat::is_of<drain_atom, caf::timespan>(msg) || compat::is_of<stop_atom>(msg));
-  }
 
   // Has the batcher for itself while it lives, in the actor's own thread.
   class visit {
@@ -222,10 +222,10 @@ private:
   // A message of those that come in great numbers, from the mailbox.
   void handle_in_actor() {
     auto& msg = *this->current_mailbox_element();
-    if (kind_of(msg) == entrance::kind::ordered) {
+    if (intake_type::kind_of(msg) == entrance::kind::ordered) {
       visit alone{this, true};
       auto at = now();
-      handle(at, msg);
+      intake_.handle(at, msg);
       return proceed(at);
     }
     enter();
@@ -252,20 +252,14 @@ private:
   // A message and those that have joined it.
   void handle_all(caf::mailbox_element& first, bool was_in_mailbox) try {
     auto at = now();
-    handle(at, first);
+    intake_.handle(at, first);
     proceed(at);
     entrance::burst joined;
     for (int bursts = 1;; ++bursts) {
       joined = entrance_.next(std::move(joined), was_in_mailbox, bursts >= most_bursts, is_idle());
       if (joined.empty()) return;
       at = now();
-      for (std::size_t i = 0; i < joined.size();) {
-        auto ahead = std::min(joined.size() - i, opts().max_batch_items);
-        auto taken = take_run(at, std::span{joined}.subspan(i, ahead));
-        if (taken == 0) handle(at, *joined[i]);
-        i += std::max<std::size_t>(taken, 1);
-        start_full_batches(at);
-      }
+      intake_.handle_all(at, joined);
       proceed(at);
     }
   } catch (...) {
@@ -273,98 +267,11 @@ private:
     throw;
   }
 
-  void handle(time_point at, caf::mailbox_element& msg) {
-    if (compat::is_of<Request>(msg)) {
-      auto request = compat::take_content<Request>(msg);
-      desk_.take(at, std::move(request), reply_type{promise(msg)});
-    } else if (compat::is_of<job_done_message>(msg)) {
-      auto work =
-        std::static_pointer_cast<job_type>(compat::take_content<job_done_message>(msg).job);
-      desk_.finish(at, std::move(work));
-    } else if (compat::is_of<external_message>(msg)) {
-      take(at, msg, compat::take_content<external_message>(msg));
-    } else if (compat::is_of<submit_message>(msg)) {
-      take(at, msg, compat::take_content<submit_message>(msg));
-    } else if (compat::is_of<bulk_message>(msg)) {
-      take(at, msg, compat::take_content<bulk_message>(msg));
-    }
-  }
-
-  // Takes those in front that are requests and nothing else.
-  std::size_t take_run(time_point at, std::span<unread_message> from) {
-    auto end = std::find_if_not(from.begin(), from.end(),
-                                [](auto& msg) { return compat::owns_only<Request>(*msg); });
-    return desk_.take_run(at, {}, static_cast<std::size_t>(end - from.begin()), [&](std::size_t i) {
-      auto& msg = *from[i];
-      return item_type{compat::take_content<Request>(msg), reply_type{promise(msg)}};
-    });
-  }
-
   [[nodiscard]] bool is_idle() const noexcept { return core_.is_idle(); }
 
   // -- requests -----------------------------------------------------------------------------------
 
-  owned_promise promise(caf::mailbox_element& msg) { return owned_promise{msg, &context_}; }
-  owned_promise promise() { return promise(*this->current_mailbox_element()); }
-
-  // Of a message whose payload is not what it should be.
-  void refuse(caf::mailbox_element& msg) {
-    core_.refuse(now(), errc::invalid_request);
-    promise(msg).deliver(
-      caf::make_error(errc::invalid_request,
-                      "the message holds no request of the type that " + opts().name
-                        + " takes, or was sent before; name the type in message_of and make a "
-                          "new message each time"));
-  }
-
-  void take(time_point at, caf::mailbox_element& msg, external_message content) {
-    auto outside = take_as<external>(content.request);
-    if (!outside) return refuse(msg);
-    auto what = std::move(outside->what);
-    outside->expect(outside, 1);
-    take(at, std::move(what), reply_type{*outside, 0}, {});
-    promise(msg).deliver(caf::unit);
-  }
-
-  void take(time_point at, caf::mailbox_element& msg, submit_message content) {
-    auto carried = take_as<submit_payload<Request>>(content.request);
-    if (!carried) return refuse(msg);
-    auto from = caf::actor_cast<caf::actor_addr>(msg.sender); // which the promise takes away
-    take(at, std::move(carried->what), reply_type{promise(msg)}, std::move(from));
-  }
-
-  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from) {
-    placement where{.key = what.key,
-                    .tenant = what.tenant,
-                    .priority = what.priority,
-                    .timeout = what.timeout,
-                    .on_credit = what.on_credit};
-    std::optional<tag_key> tag;
-    if (what.tag != 0) tag.emplace(std::move(from), what.tag);
-    desk_.take(at, std::move(what.request), std::move(answer), where, std::move(tag));
-  }
-
-  void take(time_point at, caf::mailbox_element& msg, bulk_message content) {
-    auto carried = take_as<bulk_payload<Request>>(content.requests);
-    if (!carried) return refuse(msg);
-    // The promise of a bulk from outside, which it collects for itself, answers nobody.
-    auto owed = promise(msg);
-    auto whole = std::static_pointer_cast<collected<Response>>(std::move(carried->collector));
-    if (!whole) whole = collect_for(std::move(owed), carried->what.requests.size());
-    desk_.take_all(at, carried->what, whole, [&] { start_full_batches(at); });
-  }
-
-  static std::shared_ptr<collected<Response>> collect_for(owned_promise promise,
-                                                          std::size_t parts) {
-    auto shared = std::make_shared<owned_promise>(std::move(promise));
-    return std::make_shared<collected<Response>>(
-      parts,
-      [shared](bulk_results<Response> results) {
-        shared->deliver(
-          bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
-      },
-      [shared] { return shared->is_abandoned(); });
-  }
+  owned_promise promise() { return owned_promise{*this->current_mailbox_element(), &context_}; }
 
   bool cancel(std::uint64_t tag) {
     auto at = now();
@@ -404,13 +311,8 @@ private:
     desk_.answer_departed(at); // those that nobody wanted any more
   }
 
-  // Before more is taken, or the queue could be full while a worker is free.
-  void start_full_batches(time_point at) {
-    if (core_.has_full_batch()) start_batches(at);
-  }
-
   void dispatch(std::shared_ptr<job_type> work) {
-    auto* to = caf::actor_cast<caf::abstract_actor*>(workers_.at(work->worker));
+    auto* to = caf::actor_cast<caf::abstract_actor*>(crew_.at(work->worker));
     compat::send(context_, caf::strong_actor_ptr{this->ctrl()}, to, job_message{std::move(work)});
   }
 
@@ -427,15 +329,12 @@ private:
   // -- workers ------------------------------------------------------------------------------------
 
   void supervise(time_point at) {
-    while (auto id = core_.take_retired()) end_worker(*id);
+    while (auto id = core_.take_retired()) crew_.end(*id);
     if (!core_.has_start(at)) return;
     if (!is_in_actor_) return call_actor();
     while (auto id = core_.next_start(at)) {
-      auto thrown = text_of_exception([&] { workers_.emplace(*id, start_worker_(this, *id)); });
-      if (!thrown) {
-        watch_worker(*id);
-        continue;
-      }
+      auto thrown = text_of_exception([&] { crew_.start(this, *id); });
+      if (!thrown) continue;
       desk_.texts().set(errc::no_workers, "a worker of " + opts().name
                                             + " could not be started: " + std::move(*thrown));
       core_.worker_down(at, *id);
@@ -451,56 +350,6 @@ private:
   auto handle_of_this() {
     return caf::actor_cast<batcher_interface<Request, Response>>(
       caf::strong_actor_ptr{this->ctrl()});
-  }
-
-  void watch_worker(worker_id id) {
-    auto& worker = workers_.at(id);
-    compat::monitor(this, worker, [this](const caf::actor_addr& addr, const caf::error& why) {
-      visit alone{this, false};
-      auto it = std::find_if(workers_.begin(), workers_.end(),
-                             [&](auto& entry) { return entry.second.address() == addr; });
-      if (it != workers_.end()) lose_worker(it->first, addr, why);
-    });
-    compat::request(this, worker, start_atom_v)
-      .then(
-        [this, id, addr = worker.address()] {
-          visit alone{this, false};
-          welcome_worker(id, addr);
-        },
-        [this, id, addr = worker.address()](const caf::error& why) {
-          visit alone{this, false};
-          lose_worker(id, addr, why);
-        });
-  }
-
-  [[nodiscard]] bool is_current(worker_id id, const caf::actor_addr& addr) const {
-    auto it = workers_.find(id);
-    return it != workers_.end() && it->second.address() == addr;
-  }
-
-  void welcome_worker(worker_id id, const caf::actor_addr& addr) {
-    if (!is_current(id, addr)) return;
-    auto at = now();
-    core_.worker_up(at, id, opts().worker_credit);
-    proceed(at);
-  }
-
-  // CAF reports one death up to twice: as an answer to the start, and by itself.
-  void lose_worker(worker_id id, const caf::actor_addr& addr, const caf::error& why) {
-    if (!is_current(id, addr)) return;
-    end_worker(id);
-    auto text = "worker " + std::to_string(id) + " of " + opts().name
-                + " is lost: " + compat::render(this->system(), why);
-    desk_.texts().set(errc::no_workers, "no worker is left; " + text);
-    desk_.texts().set(errc::worker_lost, text);
-    auto at = now();
-    desk_.lose(at, id);
-    proceed(at);
-  }
-
-  void end_worker(worker_id id) {
-    auto node = workers_.extract(id);
-    if (!node.empty()) caf::anon_send_exit(node.mapped(), caf::exit_reason::user_shutdown);
   }
 
   // -- life ---------------------------------------------------------------------------------------
@@ -523,7 +372,7 @@ private:
     if (!std::exchange(is_ended_, true)) desk_.texts().set(why, text);
     desk_.abandon(at, why);
     while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
-    while (!workers_.empty()) end_worker(workers_.begin()->first);
+    crew_.end_all();
     for (auto& waiting : drains_) waiting.deliver(desk_.unfinished());
     drains_.clear();
   }
@@ -543,10 +392,10 @@ private:
   compat::execution_context* context_ = nullptr;
   bool is_in_actor_ = false;
   bool is_called_ = false; // the actor's own thread
-  start_worker start_worker_;
+  crew<batcher_actor> crew_;
   front_desk<Request, Response> desk_;
   typename front_desk<Request, Response>::core_type& core_ = desk_.core();
-  std::unordered_map<worker_id, worker_handle> workers_;
+  intake_type intake_{desk_, context_, [this](time_point at) { start_batches(at); }};
   std::unordered_map<std::uint64_t, owned_promise> credits_;
   std::uint64_t last_ticket_ = 0;
   std::vector<owned_promise> drains_;

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What comes into a batcher in great numbers, requests of every kind and finished jobs, from messages
+// to calls of the front desk.
+//
+// Thread rule: used by whoever has the batcher for itself (entrance.hpp).
+
+#pragma once
+
+#include "batcher/actors/caf_compat.hpp"
+#include "batcher/actors/entrance.hpp"
+#include "batcher/actors/front_desk.hpp"
+#include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/job.hpp"
+#include "batcher/actors/messages.hpp"
+#include "batcher/actors/reply.hpp"
+#include "batcher/actors/requests.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace batcher::actors {
+
+template <class Request, class Response>
+class intake {
+public:
+  using desk_type = front_desk<Request, Response>;
+
+  /// `desk`, `context` (where answers find it) and what `start_batches` refers to must outlive it;
+  /// that is called before more is taken than a batch holds.
+  intake(desk_type& desk, compat::execution_context* const& context,
+         std::function<void(time_point)> start_batches)
+    : desk_{desk}, context_{&context}, start_batches_{std::move(start_batches)} {}
+
+  /// Says how a message gets in.
+  [[nodiscard]] static entrance::kind kind_of(const caf::mailbox_element& msg) {
+    using enum entrance::kind;
+    if (compat::is_plain<Request>(msg)) return request;
+    if (compat::is_of<job_done_message>(msg)) return result;
+    if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
+        || compat::is_plain<bulk_message>(msg))
+      return request;
+    return is_ordered(msg) ? ordered : other;
+  }
+
+  /// Does what a message asks for. Precondition: it is a request or a result, or would be one if it
+  /// were not `ordered`.
+  void handle(time_point at, caf::mailbox_element& msg) {
+    if (compat::is_of<Request>(msg)) {
+      auto request = compat::take_content<Request>(msg);
+      desk_.take(at, std::move(request), reply_type{promise(msg)});
+    } else if (compat::is_of<job_done_message>(msg)) {
+      auto work =
+        std::static_pointer_cast<job_type>(compat::take_content<job_done_message>(msg).job);
+      desk_.finish(at, std::move(work));
+    } else if (compat::is_of<external_message>(msg)) {
+      take(at, msg, compat::take_content<external_message>(msg));
+    } else if (compat::is_of<submit_message>(msg)) {
+      take(at, msg, compat::take_content<submit_message>(msg));
+    } else if (compat::is_of<bulk_message>(msg)) {
+      take(at, msg, compat::take_content<bulk_message>(msg));
+    }
+  }
+
+  /// The same for several, and frees them.
+  void handle_all(time_point at, entrance::burst& messages) {
+    auto most = desk_.core().opts().max_batch_items;
+    for (std::size_t i = 0; i < messages.size();) {
+      auto ahead = std::min(messages.size() - i, most);
+      auto taken = take_run(at, std::span{messages}.subspan(i, ahead));
+      if (taken == 0) handle(at, *messages[i]);
+      i += std::max<std::size_t>(taken, 1);
+      make_room(at);
+    }
+    messages.clear();
+  }
+
+private:
+  using external = external_request<Request, Response>;
+  using reply_type = reply<Response>;
+  using job_type = job<Request, Response>;
+  using item_type = request_item<Request, Response>;
+
+  static bool is_ordered(const caf::mailbox_element& msg) {
+    return !compat::is_response(msg)
+           && (compat::is_of<Request>(msg) || compat::is_of<external_message>(msg)
+               || compat::is_of<submit_message>(msg) || compat::is_of<bulk_message>(msg)
+               || compat::is_of<cancel_atom, std::uint64_t>(msg)
+               || compat::is_of<credit_atom, std::uint32_t>(msg)
+               || compat::is_of<is_running_atom>(msg) || compat::is_of<stats_atom>(msg)
+               || compat::is_of<pause_atom>(msg) || compat::is_of<resume_atom>(msg)
+               || compat::is_of<reconfigure_message>(msg)
+               || compat::is_of<drain_atom, caf::timespan>(msg) || compat::is_of<stop_atom>(msg));
+  }
+
+  // Takes those in front that are requests and nothing else.
+  std::size_t take_run(time_point at, std::span<unread_message> from) {
+    auto end = std::find_if_not(from.begin(), from.end(),
+                                [](auto& msg) { return compat::owns_only<Request>(*msg); });
+    return desk_.take_run(at, {}, static_cast<std::size_t>(end - from.begin()), [&](std::size_t i) {
+      auto& msg = *from[i];
+      return item_type{compat::take_content<Request>(msg), reply_type{promise(msg)}};
+    });
+  }
+
+  // Or the queue could be full while a worker is free.
+  void make_room(time_point at) {
+    if (desk_.core().has_full_batch()) start_batches_(at);
+  }
+
+  owned_promise promise(caf::mailbox_element& msg) { return owned_promise{msg, context_}; }
+
+  // Of a message whose payload is not what it should be.
+  void refuse(time_point at, caf::mailbox_element& msg) {
+    desk_.core().refuse(at, errc::invalid_request);
+    promise(msg).deliver(
+      caf::make_error(errc::invalid_request,
+                      "the message holds no request of the type that " + desk_.core().opts().name
+                        + " takes, or was sent before; name the type in message_of and make a "
+                          "new message each time"));
+  }
+
+  void take(time_point at, caf::mailbox_element& msg, external_message content) {
+    auto outside = take_as<external>(content.request);
+    if (!outside) return refuse(at, msg);
+    auto what = std::move(outside->what);
+    outside->expect(outside, 1);
+    take(at, std::move(what), reply_type{*outside, 0}, {});
+    promise(msg).deliver(caf::unit);
+  }
+
+  void take(time_point at, caf::mailbox_element& msg, submit_message content) {
+    auto carried = take_as<submit_payload<Request>>(content.request);
+    if (!carried) return refuse(at, msg);
+    auto from = caf::actor_cast<caf::actor_addr>(msg.sender); // which the promise takes away
+    take(at, std::move(carried->what), reply_type{promise(msg)}, std::move(from));
+  }
+
+  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from) {
+    placement where{.key = what.key,
+                    .tenant = what.tenant,
+                    .priority = what.priority,
+                    .timeout = what.timeout,
+                    .on_credit = what.on_credit};
+    std::optional<tag_key> tag;
+    if (what.tag != 0) tag.emplace(std::move(from), what.tag);
+    desk_.take(at, std::move(what.request), std::move(answer), where, std::move(tag));
+  }
+
+  void take(time_point at, caf::mailbox_element& msg, bulk_message content) {
+    auto carried = take_as<bulk_payload<Request>>(content.requests);
+    if (!carried) return refuse(at, msg);
+    // The promise of a bulk from outside, which it collects for itself, answers nobody.
+    auto owed = promise(msg);
+    auto whole = std::static_pointer_cast<collected<Response>>(std::move(carried->collector));
+    if (!whole) whole = collect_for(std::move(owed), carried->what.requests.size());
+    desk_.take_all(at, carried->what, whole, [&] { make_room(at); });
+  }
+
+  static std::shared_ptr<collected<Response>> collect_for(owned_promise promise,
+                                                          std::size_t parts) {
+    auto shared = std::make_shared<owned_promise>(std::move(promise));
+    return std::make_shared<collected<Response>>(
+      parts,
+      [shared](bulk_results<Response> results) {
+        shared->deliver(
+          bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
+      },
+      [shared] { return shared->is_abandoned(); });
+  }
+
+  desk_type& desk_;
+  compat::execution_context* const* context_;
+  std::function<void(time_point)> start_batches_;
+};
+
+} // namespace batcher::actors
