@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
 #
-# What scripts/demo and scripts/test share: the Debian packages that each needs, and how they get
-# installed. Sourced, not run. It installs only what is missing, and removes nothing.
+# What scripts/demo, scripts/test and scripts/bench share: the Debian packages that each needs, and
+# how they get installed. Sourced, not run. It installs only what is missing, and removes nothing.
 
 # shellcheck disable=SC2034 # read by the scripts that source this
 library_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev
@@ -13,6 +13,8 @@ library_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev
 model_packages=(libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev)
 # shellcheck disable=SC2034
 check_packages=(catch2 librapidcheck-dev python3 clang-format-14)
+# shellcheck disable=SC2034
+bench_packages=(libbenchmark-dev)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

@@ -75,7 +75,8 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
   f.reason = decision.reason;
   f.ready_at = decision.ready_at;
   auto limit = batch_limit(due.items(), opts_);
-  auto behind = saturating_add(now, due.turnaround.most(now));
+  // Only where more wait than a batch takes can one take another one's place.
+  auto behind = due.items() > limit ? saturating_add(now, due.turnaround.most(now)) : now;
   // The first one always fits: it may have come before the limit was lowered.
   auto room = std::numeric_limits<std::size_t>::max();
   f.slots.reserve(limit);

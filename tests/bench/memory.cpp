@@ -11,7 +11,7 @@
 //     memory_batch_of_N_bytes        a batch of N items that a worker holds, the items included
 //     memory_drained_request_bytes   what the batcher keeps of its longest queue, for the next one
 //     memory_waiting_key_bytes       a key with one request that waits, the request not included
-//     memory_idle_key_bytes          a key that was in use, nor what the batcher keeps of its request
+//     memory_idle_key_bytes          a key that was in use, without what is kept of its request
 //     memory_idle_batcher_bytes      an idle batcher, with its one cooperative worker, that has
 //                                    answered a request
 
@@ -41,6 +41,7 @@ struct settings {
   std::string json;
 };
 
+// Each figure has an actor system of its own: nothing of the one before is still on its way.
 struct config : batcher::actors::system_config<caf::id_block::bench> {
   config() {
     batcher::actors::compat::set_policy(*this, "sharing");
@@ -103,8 +104,9 @@ std::uint64_t pending(const auto& b) {
 
 /// Returns the bytes of each request while `requests` of them wait, and afterwards.
 template <class Request, class Send>
-std::pair<double, double> waiting_and_after(caf::actor_system& system, const settings& chosen,
-                                            Send send) {
+std::pair<double, double> waiting_and_after(const settings& chosen, Send send) {
+  config cfg;
+  caf::actor_system system{cfg};
   auto b = spawn_counting<Request>(system, chosen);
   ask_once<Request>(b);
   batcher::actors::pause(b);
@@ -122,30 +124,31 @@ const auto send_plain = [](const handle_of<int>& b, std::size_t) {
   batcher::actors::compat::anon_send(b, 7);
 };
 
-void measure_queue(caf::actor_system& system, const settings& chosen, figures& all) {
-  auto [plain, drained] = waiting_and_after<int>(system, chosen, send_plain);
+void measure_queue(const settings& chosen, figures& all) {
+  auto [plain, drained] = waiting_and_after<int>(chosen, send_plain);
   all.add("memory_queued_request_bytes", plain);
   all.add("memory_drained_request_bytes", drained);
   auto [in_keys, after] =
-    waiting_and_after<int>(system, chosen, [](const handle_of<int>& b, std::size_t i) {
+    waiting_and_after<int>(chosen, [](const handle_of<int>& b, std::size_t i) {
       batcher::actors::submit<int> one{.request = 7, .key = "key " + std::to_string(i)};
       batcher::actors::compat::anon_send(b, message_of(std::move(one)));
     });
   all.add("memory_waiting_key_bytes", in_keys - plain);
   all.add("memory_idle_key_bytes", after - drained);
-  auto text = waiting_and_after<std::string>(
-    system, chosen, [](const handle_of<std::string>& b, std::size_t) {
+  auto text =
+    waiting_and_after<std::string>(chosen, [](const handle_of<std::string>& b, std::size_t) {
       batcher::actors::compat::anon_send(b, std::string(1'024, 'x'));
     });
   all.add("memory_queued_1kib_bytes", text.first);
-  auto asked = waiting_and_after<int>(system, chosen, [](const handle_of<int>& b, std::size_t) {
+  auto asked = waiting_and_after<int>(chosen, [](const handle_of<int>& b, std::size_t) {
     batcher::actors::ask(b, 7, [](const caf::expected<int>&) {});
   });
   all.add("memory_queued_by_ask_bytes", asked.first);
 }
 
-void measure_batches(caf::actor_system& system, const settings& chosen, std::size_t batch_items,
-                     figures& all) {
+void measure_batches(const settings& chosen, std::size_t batch_items, figures& all) {
+  config cfg;
+  caf::actor_system system{cfg};
   // Written by the one worker, read once nothing more comes.
   auto held = std::make_shared<std::vector<batch_promise<int>>>();
   auto count = std::make_shared<std::atomic<std::size_t>>(0);
@@ -164,14 +167,20 @@ void measure_batches(caf::actor_system& system, const settings& chosen, std::siz
   await("the worker", [&] { return has_worker(b); });
   meter since;
   for (std::size_t i = 0; i < chosen.batches * batch_items; ++i) send_plain(b, i);
-  await("the batches", [&] { return *count == chosen.batches; });
+  // Asked last: so that the batcher is done with the messages, too.
+  await("the batches", [&] {
+    return *count == chosen.batches
+           && batcher::actors::stats(b).in_flight_batches == chosen.batches;
+  });
   all.add("memory_batch_of_" + std::to_string(batch_items) + "_bytes",
           since.bytes_each(chosen.batches));
   for (auto& answer : *held) answer.deliver(std::vector<int>(batch_items));
   await("the answers", [&] { return pending(b) == 0; });
 }
 
-void measure_batchers(caf::actor_system& system, const settings& chosen, figures& all) {
+void measure_batchers(const settings& chosen, figures& all) {
+  config cfg;
+  caf::actor_system system{cfg};
   std::vector<handle_of<int>> many;
   many.reserve(chosen.batchers);
   meter since;
@@ -182,17 +191,10 @@ void measure_batchers(caf::actor_system& system, const settings& chosen, figures
   all.add("memory_idle_batcher_bytes", since.bytes_each(chosen.batchers));
 }
 
-// Each in a system of its own: nothing of the one before is still on its way.
 void run_round(const settings& chosen, figures& all) {
-  auto apart = [&](auto measure) {
-    config cfg;
-    caf::actor_system system{cfg};
-    measure(system);
-  };
-  apart([&](auto& system) { measure_queue(system, chosen, all); });
-  for (std::size_t items : {1, 64})
-    apart([&](auto& system) { measure_batches(system, chosen, items, all); });
-  apart([&](auto& system) { measure_batchers(system, chosen, all); });
+  measure_queue(chosen, all);
+  for (std::size_t items : {1, 64}) measure_batches(chosen, items, all);
+  measure_batchers(chosen, all);
 }
 
 } // namespace

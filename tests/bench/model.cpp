@@ -36,6 +36,7 @@ struct settings {
   std::size_t workers = std::max(2U, std::thread::hardware_concurrency()) - 1;
   std::size_t batch_items = 128;
   std::size_t credit = 1;
+  std::string when_idle = "adaptive";
   std::string json;
 };
 
@@ -129,7 +130,8 @@ void run_round(caf::actor_system& system, const settings& chosen, const std::vec
   batcher::options opts{.name = "model",
                         .max_batch_items = chosen.batch_items,
                         .max_delay = seconds(capacity.batch_ms / 1e3),
-                        .when_idle = batcher::when_idle::adaptive,
+                        .when_idle = chosen.when_idle == "adaptive" ? batcher::when_idle::adaptive
+                                                                    : batcher::when_idle::immediate,
                         .workers = chosen.workers,
                         .worker_credit = chosen.credit};
   auto b = batcher::actors::spawn_batcher<int, int>(system, opts, make_worker(rows));
@@ -163,6 +165,9 @@ int main(int argc, char** argv) {
     ->capture_default_str();
   app.add_option("--credit", chosen.credit, "worker_credit")
     ->check(CLI::Range(1, 1'024))
+    ->capture_default_str();
+  app.add_option("--when-idle", chosen.when_idle)
+    ->check(CLI::IsMember({"adaptive", "immediate"}))
     ->capture_default_str();
   app.add_option("--json", chosen.json, "file for the figures");
   CLI11_PARSE(app, argc, argv);

@@ -106,9 +106,11 @@ inline std::vector<double> run_paced(caf::actor_system& system, const handle& to
       next = (next + 1) % clients;
     }
     auto& client = actors[next + (due < counted_from ? 0 : clients)];
-    caf::anon_send(client, wake_atom_v, std::int64_t{due.time_since_epoch().count()});
+    batcher::actors::compat::anon_send(client, wake_atom_v,
+                                       std::int64_t{due.time_since_epoch().count()});
   }
-  for (auto& client : actors) caf::anon_send(client, wake_atom_v, std::int64_t{-1});
+  for (auto& client : actors)
+    batcher::actors::compat::anon_send(client, wake_atom_v, std::int64_t{-1});
   finished.wait();
   std::vector<double> counted;
   for (auto log = logs.begin() + clients; log != logs.end(); ++log)

@@ -244,9 +244,10 @@ private:
     context_ = context;
     is_in_actor_ = false;
     auto thrown = text_of_exception([&] { handle_all(*first, false); });
-    if (thrown)
-      caf::anon_send_exit(caf::actor_cast<caf::actor>(this->ctrl()),
-                          caf::exit_reason::unhandled_exception);
+    if (thrown) // ends the batcher, as an exception in its own thread does
+      compat::send(context, nullptr, this,
+                   caf::exit_msg{this->address(),
+                                 caf::make_error(caf::sec::runtime_error, std::move(*thrown))});
   }
 
   // A message and those that have joined it.
