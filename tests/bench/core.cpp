@@ -7,6 +7,7 @@
 //     core_ns_per_item_run_64  64 in one call of admit_run, as a burst of plain requests comes
 //     core_ns_per_item_X       batches of 64 with X
 //     core_X_over_plain        how many times as much that is as without
+//     core_backlog_adaptive_over_fill   the same with 10,000 items that wait all the time
 
 #include "rounds.hpp"
 #include "summing_observer.hpp"
@@ -45,6 +46,8 @@ struct load_case {
   std::size_t keys = 1;
   std::size_t tenants = 1;
   std::size_t priorities = 1;
+  std::size_t backlog = 0; ///< Items that always stay behind.
+  batcher::when_idle when_idle = batcher::when_idle::fill;
 };
 
 std::vector<load_case> all_cases() {
@@ -57,6 +60,9 @@ std::vector<load_case> all_cases() {
   cases.push_back({.name = "lanes_100", .items = 100 * batch_items, .keys = 100});
   cases.push_back(
     {.name = "tenants_10", .items = 10 * batch_items, .tenants = 10, .priorities = 8});
+  cases.push_back({.name = "backlog_fill", .backlog = 10'000});
+  cases.push_back(
+    {.name = "backlog_adaptive", .backlog = 10'000, .when_idle = batcher::when_idle::adaptive});
   return cases;
 }
 
@@ -64,6 +70,7 @@ batcher::options options_of(const load_case& what) {
   return {
     .max_batch_items = what.batch_items,
     .max_delay = 1ms,
+    .when_idle = what.when_idle,
     .observer = what.is_observed ? std::make_shared<summing_observer>() : nullptr,
   };
 }
@@ -94,14 +101,14 @@ void admit_all(core& to, batcher::time_point now, const std::vector<batcher::pla
       throw std::logic_error{"an item was refused"};
 }
 
-std::size_t run_batches(core& of, batcher::time_point now) {
-  std::size_t served = 0;
-  while (auto due = of.next_batch(now)) {
+void run_batches(core& of, batcher::time_point now, std::size_t items) {
+  for (std::size_t served = 0; served < items;) {
+    auto due = of.next_batch(now);
+    if (!due) throw std::logic_error{"there was no batch"};
     of.complete(now, due->id, {.results = due->items.size(), .executed = 1us});
     for (auto& left : of.departures()) served += left.outcome == batcher::errc::none;
     of.clear_departures();
   }
-  return served;
 }
 
 void measure(benchmark::State& state, const load_case& what) {
@@ -111,11 +118,12 @@ void measure(benchmark::State& state, const load_case& what) {
   batcher::time_point now{};
   core subject{options_of(what)};
   while (auto id = subject.next_start(now)) subject.worker_up(now, *id, 1);
+  for (std::size_t i = 0; i < what.backlog; ++i) admit_all(subject, now, {{}}, false);
   for (auto _ : state) {
     now += 10us;
     subject.expire(now);
     admit_all(subject, now, where, what.is_run);
-    if (run_batches(subject, now) != what.items) throw std::logic_error{"an item was not served"};
+    run_batches(subject, now, what.items);
     benchmark::DoNotOptimize(subject.next_deadline());
   }
   state.counters["items"] = static_cast<double>(what.items);
@@ -137,14 +145,19 @@ public:
     figures all;
     for (const auto& what : cases)
       for (auto ns : ns_per_item_.at(what.name)) all.add("core_ns_per_item_" + what.name, ns);
-    const auto& plain = ns_per_item_.at(std::to_string(batch_items));
     for (const auto* name : {"run_64", "observed", "deadlines", "lanes_100", "tenants_10"})
-      for (std::size_t i = 0; i < plain.size(); ++i)
-        all.add("core_" + std::string{name} + "_over_plain", ns_per_item_.at(name)[i] / plain[i]);
+      compare(all, "core_" + std::string{name} + "_over_plain", name, std::to_string(batch_items));
+    compare(all, "core_backlog_adaptive_over_fill", "backlog_adaptive", "backlog_fill");
     return all;
   }
 
 private:
+  void compare(figures& all, const std::string& figure, const std::string& name,
+               const std::string& base) const {
+    for (std::size_t i = 0; i < ns_per_item_.at(base).size(); ++i)
+      all.add(figure, ns_per_item_.at(name)[i] / ns_per_item_.at(base)[i]);
+  }
+
   std::map<std::string, std::vector<double>> ns_per_item_;
 };
 

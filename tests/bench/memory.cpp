@@ -4,8 +4,8 @@
 // add, divided by that number. They hold what the containers keep ready for growth, as they do in
 // real life. Figures are of a batcher_handle<int, int> unless they say otherwise.
 //
-//     memory_queued_request_bytes    an actor's request that waits; the actor's own note of it, which
-//                                    CAF keeps, is not counted
+//     memory_queued_request_bytes    an actor's request that waits; what CAF keeps of it on the
+//                                    actor's side is not counted
 //     memory_queued_1kib_bytes       the same with a string of 1 KiB as the request
 //     memory_queued_by_ask_bytes     a request by `ask` that waits, its callback included
 //     memory_batch_of_N_bytes        a batch of N items that a worker holds, the items included

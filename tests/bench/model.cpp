@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A real model near its limit: the examples' network on LibTorch, open load at 90 % of the rate that
-// full batches reach when they are called directly. Each round measures that rate anew, as many
+// A real model near its limit: the examples' network on LibTorch, open load at 90 % of the rate
+// that full batches reach when they are called directly. Each round measures that rate anew, as many
 // threads as workers calling one full batch after the other, and then the batcher.
 //
 //     model_served_over_offered   answered with a result, per second until the last answer, to what
@@ -97,7 +97,7 @@ struct outcome {
   double served = 0;
 };
 
-// Each request is asked by itself. One thread suffices, since it keeps no table of what is outstanding.
+// Each request is asked by itself. One thread is enough: it keeps no table of what is outstanding.
 outcome run_open_load(const handle& to, double rate, double for_seconds, std::uint64_t seed) {
   auto requests = static_cast<std::size_t>(rate * for_seconds);
   std::vector<double> took(requests, -1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// An observer that does what monitoring would, and no more: so that what is measured is the price of
-// being watched.
+// An observer that does what monitoring would, and no more: what is measured is the price of being
+// watched.
 
 #pragma once
 

@@ -73,8 +73,9 @@ public:
   void on_exit() override {
     {
       visit alone{this, false};
-      context_ = nullptr; // it may be any thread that has let the last handle go
-      close(errc::shut_down, "the batcher has ended");
+      // It may be any thread that has let the last handle go, and the clock may be gone.
+      context_ = nullptr;
+      close(time_point{}, errc::shut_down, "the batcher has ended");
       entrance_.end();
     }
     super::on_exit();
@@ -176,7 +177,7 @@ protected:
       },
       [this](stop_atom) {
         visit alone{this, true};
-        close(errc::shut_down, "the batcher was stopped");
+        close(now(), errc::shut_down, "the batcher was stopped");
       },
       [this](tick_atom, std::uint64_t generation) {
         visit alone{this, false};
@@ -302,7 +303,7 @@ private:
     desk_.expire(at);
     start_batches(at);
     while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
-    if (core_.is_drained()) close(errc::shut_down, "the batcher was drained");
+    if (core_.is_drained()) close(at, errc::shut_down, "the batcher was drained");
     arm_tick(at);
   }
 
@@ -368,8 +369,7 @@ private:
   }
 
   // Answers everything and lets the workers go. Only the first call's reason counts.
-  void close(errc why, const std::string& text) {
-    auto at = now();
+  void close(time_point at, errc why, const std::string& text) {
     if (!std::exchange(is_ended_, true)) desk_.texts().set(why, text);
     desk_.abandon(at, why);
     while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
