@@ -50,7 +50,9 @@ std::span<const slot_number> batch_scheduler::admit_run(time_point now, const pl
                                                         std::size_t items) {
   now = forward(now);
   run_.clear();
-  if (check(where) != errc::none || where.on_credit) return run_;
+  if (items == 0 || check(where) != errc::none || where.on_credit) return run_;
+  // Without room there is nothing to make a lane for: only one that had items goes by itself.
+  if (queue_items() + credit_.held() >= opts_.max_queue_items) return run_;
   auto* to = queue_.lane_of(where.key);
   if (!to) return run_;
   items = std::min(items, plain_room(where, *to));

@@ -74,7 +74,7 @@ void batch_queue::remove(time_point now, slot_number slot) {
   auto& l = *record.lane;
   --items_;
   cost_ -= record.cost;
-  if (l.forecast && record.deadline == l.forecast->deadline) l.forecast->is_deadline_stale = true;
+  if (l.forecast) l.forecast->note_gone(record.deadline);
   l.remove(slot);
   update(now, l);
 }
@@ -164,7 +164,11 @@ bool batch_queue::is_enough(const lane& l) const noexcept {
 // Without free credit: the lane waits for that, and then this is asked again.
 adaptive_window batch_queue::look_ahead(time_point now, lane& l) const {
   auto& f = *l.forecast;
-  if (std::exchange(f.is_deadline_stale, false)) f.deadline = l.earliest_deadline();
+  // One that holds a full batch waits for nothing, and the walk would be long.
+  if (f.is_deadline_stale && l.items() <= trigger_items(*opts_)) {
+    f.deadline = l.earliest_deadline();
+    f.is_deadline_stale = false;
+  }
   f.version = outlook_->version();
   timing_facts facts{.returns = outlook_->returns(),
                      .free_credit = outlook_->free_credit(now),

@@ -72,6 +72,21 @@ TEST_CASE_METHOD(entrance_fixture, "a result is handled where it is sent, idle o
   CHECK(here == numbers{1});
 }
 
+TEST_CASE_METHOD(entrance_fixture, "a request that must not hold up its sender joins others only") {
+  idle();
+  admit(1, kind::passing_request);
+  admit(2, kind::passing_request);
+  CHECK(here == numbers{});
+  CHECK(mailbox == numbers{1});
+  door.enter();
+  CHECK(next(true) == numbers{2});
+  CHECK(next(true, false, true) == numbers{});
+  admit(3, kind::request);
+  admit(4, kind::passing_request);
+  CHECK(here == numbers{3});
+  CHECK(next(false) == numbers{4});
+}
+
 TEST_CASE_METHOD(entrance_fixture, "requests join the one that is being handled, in order") {
   idle();
   admit(1, kind::request);
@@ -217,4 +232,54 @@ TEST_CASE_METHOD(actor_fixture, "what one actor sends is handled in the order of
   CHECK(stats(b).counters.queue_items == 2);
   tell(b, actors::resume_atom_v);
   CHECK(called == calls{{1}, {2}, {3}});
+}
+
+// Arming a timer there, CAF's clock can wait for itself.
+TEST_CASE_METHOD(actor_fixture, "a delayed request is not handled in the thread of CAF's clock") {
+  auto watching = std::make_shared<counting_observer>();
+  auto b = spawn_doubler({.when_idle = when_idle::immediate, .observer = watching});
+  auto is_taken = [&](auto what, const caf::strong_actor_ptr& from) {
+    auto before = watching->counters->read().requests;
+    auto msg = actors::compat::make_element(from, caf::make_message_id(), std::move(what));
+    static_cast<void>(
+      caf::actor_cast<caf::abstract_actor*>(b)->enqueue(std::move(msg), nullptr)); // as the clock
+    return watching->counters->read().requests > before;
+  };
+  auto client = time.system().spawn([](caf::event_based_actor*) -> caf::behavior {
+    return {[](int) {}, [](actors::bulk_reply_message&) {}};
+  });
+  time.run();
+  for (auto& from : {caf::actor_cast<caf::strong_actor_ptr>(client), caf::strong_actor_ptr{}}) {
+    CHECK_FALSE(is_taken(1, from));
+    time.run();
+    CHECK_FALSE(is_taken(actors::message_of(actors::submit<int>{.request = 2}), from));
+    time.run();
+    CHECK_FALSE(is_taken(actors::message_of(actors::bulk<int>{.requests = {3}}), from));
+    time.run();
+  }
+  CHECK(called == calls{{1}, {2}, {3}, {1}, {2}, {3}});
+}
+
+TEST_CASE_METHOD(actor_fixture, "what is asked from outside is taken at once") {
+  auto watching = std::make_shared<counting_observer>();
+  auto b = spawn_doubler({.when_idle = when_idle::immediate, .observer = watching});
+  actors::ask(b, 1, keep(1));
+  CHECK(watching->counters->read().in_flight_items == 1);
+  time.run();
+  actors::ask_all(b, actors::bulk<int>{.requests = {2, 3}}, [](actors::bulk_results<int>) {});
+  CHECK(watching->counters->read().in_flight_items == 2);
+  time.run();
+  CHECK(called == calls{{1}, {2, 3}});
+}
+
+TEST_CASE_METHOD(actor_fixture, "a callback may let the last handle of the batcher go") {
+  auto b = spawn_doubler({});
+  tell(b, actors::stop_atom_v);
+  auto address = b.address();
+  actors::ask(b, 1, [&](caf::expected<int> y) {
+    keep(1)(std::move(y));
+    b = nullptr;
+  });
+  CHECK(answered.failed_with(errc::shut_down) == 1);
+  CHECK_FALSE(caf::actor_cast<caf::strong_actor_ptr>(address));
 }

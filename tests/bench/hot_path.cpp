@@ -12,8 +12,8 @@
 //     single_over_promise_queue   4 clients
 //     observers_on_over_off       16 clients; on: every batch into an observer under a mutex
 //     lone_over_echo              one request at a time: round trip, so that less is better
-//     batcher_over_direct_costly_call  16 clients; the work costs 1 us a call and 10 ns an item, and a
-//                                 plain actor calls it for each request; one worker
+//     batcher_over_direct_costly_call  16 clients; the work costs 1 us a call and 10 ns an item,
+//                                 and a plain actor calls it for each request; one worker
 
 #include "closed_loop.hpp"
 #include "rounds.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // A real model near its limit: the examples' network on LibTorch, open load at 90 % of the rate
-// that full batches reach when they are called directly. Each round measures that rate anew, as many
+// that full batches reach when called directly. Each round measures that rate anew, as many
 // threads as workers calling one full batch after the other, and then the batcher.
 //
 //     model_served_over_offered   answered with a result, per second until the last answer, to what

@@ -50,6 +50,21 @@ TEST_CASE("one lane more than max_lanes is refused, until one is idle and goes b
   CHECK(of(outcome::too_many_lanes, r.counters().replies) == 2);
 }
 
+TEST_CASE("a run of requests that finds no room leaves no lane behind") {
+  rig r{{.max_batch_items = 2, .max_queue_items = 2, .max_lanes = 2}};
+  auto run = [&](std::size_t items, const char* key) {
+    return r.core.admit_run(start, {.key = key}, items,
+                            [](std::size_t i) { return item{static_cast<int>(i)}; });
+  };
+  CHECK(run(0, "empty") == 0);
+  r.admit(start, range(0, 2), {.key = "a"});
+  CHECK(run(1, "b") == 0);
+  r.with_workers(1);
+  CHECK(r.take(start).key == "a");
+  CHECK(r.counters().lanes == 1);
+  CHECK(r.refusal(start, {.key = "c"}) == errc::none);
+}
+
 TEST_CASE("max_lane_items keeps one key from filling the queue") {
   rig r{{.max_batch_items = 2, .max_queue_items = 10, .max_lane_items = 2}};
   r.admit(start, range(0, 2), {.key = "a"});

@@ -145,8 +145,7 @@ inline void batch_queue::take(lane& from, slot_number slot, bool is_served) {
   --items_;
   auto& record = (*table_)[slot];
   cost_ -= record.cost;
-  if (from.forecast && record.deadline == from.forecast->deadline)
-    from.forecast->is_deadline_stale = true;
+  if (from.forecast) from.forecast->note_gone(record.deadline);
   if (is_served)
     from.pop(slot);
   else

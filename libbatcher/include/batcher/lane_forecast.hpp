@@ -34,6 +34,11 @@ struct lane_forecast {
   /// batches, enough to count more than the batch at hand.
   static constexpr int memory_batches = 8;
 
+  /// An item with that deadline has left the queue.
+  void note_gone(time_point item_deadline) noexcept {
+    if (item_deadline == deadline && deadline != time_point::max()) is_deadline_stale = true;
+  }
+
   /// A batch of `items` has left or come back.
   void settle(time_point now, std::size_t items) noexcept {
     arrivals.settle(now, memory_batches * service.predict(items));

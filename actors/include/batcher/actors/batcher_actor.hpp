@@ -64,7 +64,7 @@ public:
 
   compat::enqueue_result enqueue(caf::mailbox_element_ptr msg,
                                  compat::execution_context* context) override {
-    auto how = intake_type::kind_of(*msg);
+    auto how = intake_type::kind_of(*msg, context != nullptr);
     return entrance_.admit(
       std::move(msg), how, [&](caf::mailbox_element_ptr x) { handle_here(std::move(x), context); },
       [&](caf::mailbox_element_ptr x) { return super::enqueue(std::move(x), context); });
@@ -241,6 +241,8 @@ private:
 
   // The same, in the thread of whoever sends it.
   void handle_here(caf::mailbox_element_ptr msg, compat::execution_context* context) {
+    // An actor that sends has a handle; a callback of `ask` may let the last one go.
+    caf::strong_actor_ptr stay{msg->sender ? nullptr : this->ctrl()};
     unread_message first{std::move(msg)};
     context_ = context;
     is_in_actor_ = false;

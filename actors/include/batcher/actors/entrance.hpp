@@ -4,7 +4,7 @@
 // requests and finished jobs, need not pass through its mailbox one by one:
 //
 //   - While the batcher has nothing to do, such a message is handled at once, in the thread of whoever
-//     sends it. A lone request so reaches a worker with no detour.
+//     sends it. A lone request so reaches a worker with no detour. Not if that may be CAF's clock.
 //   - Otherwise it joins the one before it, which is being handled or waits in the mailbox, and is
 //     handled with it. What many senders ask for at once is one message to the actor.
 //
@@ -80,6 +80,8 @@ public:
   enum class kind {
     /// A request: handled at once if the batcher is idle, or joins others, or goes to the mailbox.
     request,
+    /// A request whose sender must not be held up: joins others, or goes to the mailbox.
+    passing_request,
     /// A finished job: the same, but the batcher need not be idle.
     result,
     /// Goes to the mailbox, and what comes later waits for it.
@@ -105,7 +107,8 @@ public:
       }
       bursts_.push_back(std::exchange(spare_, {}));
       is_open_ = true;
-      if (in_mailbox_ == 0 && !is_busy_ && (is_idle_ || how == kind::result)) {
+      bool may_run = how == kind::result || (how == kind::request && is_idle_);
+      if (in_mailbox_ == 0 && !is_busy_ && may_run) {
         is_busy_ = true;
         lock.unlock();
         run(std::move(msg));

@@ -16,6 +16,7 @@
 #include "batcher/batcher_core.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -176,7 +177,10 @@ public:
     auto node = running_.extract(back->id);
     settle(at, *back);
     bool is_ours = !node.empty() && back->references == 0 && back.use_count() == 2;
-    if (is_ours && idle_.size() < most_idle) idle_.push_back(std::move(node));
+    if (!is_ours || idle_.size() >= most_idle) return;
+    std::atomic_thread_fence(std::memory_order_acquire); // what others did before they let it go
+    back->clear(); // or what a request holds would stay with it
+    idle_.push_back(std::move(node));
   }
 
 private:

@@ -38,14 +38,15 @@ public:
          std::function<void(time_point)> start_batches)
     : desk_{desk}, context_{&context}, start_batches_{std::move(start_batches)} {}
 
-  /// Says how a message gets in.
-  [[nodiscard]] static entrance::kind kind_of(const caf::mailbox_element& msg) {
+  /// Says how a message gets in. `has_context`: whether an actor that runs in this thread sends it.
+  [[nodiscard]] static entrance::kind kind_of(const caf::mailbox_element& msg,
+                                              bool has_context = true) {
     using enum entrance::kind;
-    if (compat::is_plain<Request>(msg)) return request;
+    if (compat::is_plain<Request>(msg)) return has_context ? request : passing_request;
     if (compat::is_of<job_done_message>(msg)) return result;
     if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
         || compat::is_plain<bulk_message>(msg))
-      return request;
+      return has_context || is_of_ask(msg) ? request : passing_request;
     return is_ordered(msg) ? ordered : other;
   }
 
@@ -86,6 +87,16 @@ private:
   using reply_type = reply<Response>;
   using job_type = job<Request, Response>;
   using item_type = request_item<Request, Response>;
+
+  // Other messages without a context may be delayed ones, which CAF's clock sends from its own
+  // thread. That must not arm timers: it would wait for itself when they are many.
+  static bool is_of_ask(const caf::mailbox_element& msg) {
+    if (compat::is_of<external_message>(msg)) return true;
+    if (!compat::is_of<bulk_message>(msg)) return false;
+    auto* carried = msg.content().template get_as<bulk_message>(0).requests.get();
+    auto* many = dynamic_cast<const bulk_payload<Request>*>(carried);
+    return many && many->collector;
+  }
 
   static bool is_ordered(const caf::mailbox_element& msg) {
     return !compat::is_response(msg)

@@ -99,11 +99,17 @@ template <class Request, class Response>
 struct job final : job_results<Response> {
   explicit job(std::size_t items_now) { renew(items_now); }
 
+  /// Precondition: new or `clear`.
   void renew(std::size_t items_now) {
     job_base::renew(items_now);
-    this->results.clear();
-    requests.clear();
     requests.reserve(items_now);
+  }
+
+  /// Lets everything of the user's go.
+  void clear() {
+    requests.clear();
+    this->results.clear();
+    this->failure = {};
   }
 
   std::vector<Request> requests;
