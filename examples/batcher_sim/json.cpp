@@ -19,7 +19,7 @@ ordered_json seconds(batcher::duration d) { return batcher::to_seconds(d); }
 ordered_json scenario_json(const scenario& x) {
   return {
     {"workers", x.workers},
-    {"shards", x.shards},
+    {"shards", x.opts.shards},
     {"keys", x.keys},
     {"seed", x.seed},
     {"max_batch_items", x.opts.max_batch_items},

@@ -86,10 +86,8 @@ std::vector<std::string> validate(const scenario& what) {
   check_cost(c, what.cost);
   bool has_workers = what.workers >= 1 && what.workers <= most_workers;
   c.require(has_workers, "the number of workers must be from 1 to 1000000");
-  c.require(what.shards >= 1 && what.shards <= what.workers,
-            "the number of shards must be from 1 to that of workers, since each needs one");
   c.require(what.keys >= 1, "the number of keys must be 1 or more");
-  c.require(what.routing != routing::key || what.keys >= what.shards,
+  c.require(what.opts.shard_by != batcher::shard_by::key || what.keys >= what.opts.shards,
             "there must be as many keys as shards at least, or some of the shards get nothing");
   c.require(what.requests >= 1, "the number of requests must be 1 or more");
   c.require(what.warm_up >= 0 && what.warm_up <= 0.99,
@@ -97,20 +95,21 @@ std::vector<std::string> validate(const scenario& what) {
   c.require(what.in_time >= duration::zero(),
             "the time that counts as in time must not be negative");
   auto opts = what.opts;
-  opts.workers = 1;
+  opts.workers = std::clamp<std::size_t>(what.workers, 1, most_own_workers);
   for (auto& problem : batcher::validate(opts)) c.problems.push_back(std::move(problem));
   return std::move(c.problems);
 }
 
 batcher::options options_of(const scenario& what, std::size_t shard) {
-  auto opts = what.opts;
+  auto opts = share_of(what.opts, shard);
   opts.observer = {};
   opts.workers = std::min(workers_of(what, shard), most_own_workers);
   return opts;
 }
 
 std::size_t workers_of(const scenario& what, std::size_t shard) noexcept {
-  return what.workers / what.shards + (shard < what.workers % what.shards ? 1 : 0);
+  auto shards = what.opts.shards;
+  return what.workers / shards + (shard < what.workers % shards ? 1 : 0);
 }
 
 } // namespace sim

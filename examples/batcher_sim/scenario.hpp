@@ -18,17 +18,8 @@
 
 namespace sim {
 
-/// Which of several batchers gets a request.
-enum class routing : std::uint8_t {
-  /// The one with the fewest items inside, queued or with its workers, for each of its workers;
-  /// the first among equals.
-  load,
-  /// That of its key.
-  key,
-};
-
 struct scenario {
-  /// The batcher, or each of them. Its `workers` and `observer` are not looked at. With
+  /// The batcher, shards included. Its `workers` and `observer` are not looked at. With
   /// `overload::wait_for_credit` every client asks for room first, and its time counts from then.
   batcher::options opts = {};
 
@@ -39,12 +30,8 @@ struct scenario {
   /// Changes of rate and cost, ascending. A trace takes no change of rate.
   std::vector<change> changes = {};
 
-  /// Workers of all batchers together. Range: 1 to 1,000,000.
+  /// Workers of all shards together. Range: 1 to 1,000,000.
   std::size_t workers = 1;
-
-  /// Batchers that share the requests and the workers. Range: 1 to `workers`.
-  std::size_t shards = 1;
-  sim::routing routing = routing::load;
 
   /// Keys that requests have, all equally often. Items of different keys never share a batch.
   /// Range: 1 and up.
@@ -70,11 +57,11 @@ struct scenario {
 /// be simulated.
 [[nodiscard]] std::vector<std::string> validate(const scenario& what);
 
-/// Returns the options of the batcher number `shard`, which has its share of the workers. Those
-/// beyond the range of `options::workers` are to come up by themselves.
+/// Returns the options of shard number `shard`, which has its part of the workers. Those beyond the
+/// range of `options::workers` are to come up by themselves.
 [[nodiscard]] batcher::options options_of(const scenario& what, std::size_t shard);
 
-/// Returns how many workers the batcher number `shard` has.
+/// Returns how many workers shard number `shard` has.
 [[nodiscard]] std::size_t workers_of(const scenario& what, std::size_t shard) noexcept;
 
 } // namespace sim

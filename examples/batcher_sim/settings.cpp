@@ -204,7 +204,7 @@ void add_limits(CLI::App& app, raw_settings& raw) {
   auto& o = raw.out.base.opts;
   add_time(app, "--batch-timeout", o.batch_timeout, "Longest that a batch may take; 0: any");
   add_time(app, "--request-timeout", o.request_timeout, "Longest that a request may take; 0: any");
-  add_count(app, "--max-queue-items", o.max_queue_items, "Most items that wait, of each shard");
+  add_count(app, "--max-queue-items", o.max_queue_items, "Most items that wait");
   add_count(app, "--max-lane-items", o.max_lane_items, "The same of each key; 0: any");
   add_count(app, "--max-lane-batches", o.max_lane_batches,
             "Batches of a key with the workers at once; 0: any");
@@ -218,10 +218,10 @@ void add_limits(CLI::App& app, raw_settings& raw) {
             "Failures in a row that put a worker aside; 0: none");
   add_count(app, "--attempts", raw.attempts, "Runs of a batch that fails; 1: it is not repeated");
   app.add_flag("--bisect", raw.bisects, "Halve a batch that fails instead of repeating it");
-  add_count(app, "--shards", raw.out.base.shards, "Batchers that share requests and workers");
-  add_choice(app, "--routing", raw.out.base.routing,
-             {{"load", routing::load}, {"key", routing::key}},
-             "Which of them gets a request: the least loaded, or that of its key");
+  add_count(app, "--shards", o.shards, "Batchers that share requests and workers");
+  add_choice(app, "--shard-by", o.shard_by,
+             {{"load", batcher::shard_by::load}, {"key", batcher::shard_by::key}},
+             "Which of them gets a request: one with little to do, or that of its key");
 }
 
 // -- from options to scenarios --------------------------------------------------------------------

@@ -5,6 +5,7 @@
 #include "batcher_sim/shard.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sim {
 
@@ -20,9 +21,11 @@ time_point at(duration now) { return time_point{now}; }
 } // namespace
 
 shard::shard(const scenario& what, std::size_t number, const std::vector<std::string>& keys,
-             cost_draws& costs, tally& counts)
+             cost_draws& costs, tally& counts, std::shared_ptr<batcher::shared_limits> limits)
   : keys_{&keys}, costs_{&costs}, counts_{&counts}, core_{options_of(what, number),
-                                                          what.seed + number},
+                                                          what.seed + number,
+                                                          {},
+                                                          std::move(limits)},
     wire_{what.cost.wire}, waits_for_credit_{what.opts.overload
                                              == batcher::overload::wait_for_credit},
     keeps_batches_{what.keeps_batches}, free_at_(workers_of(what, number)) {
@@ -74,11 +77,6 @@ std::optional<duration> shard::next_deadline() {
   auto next = core_.next_deadline();
   if (!next) return std::nullopt;
   return std::max(duration::zero(), next->time_since_epoch());
-}
-
-double shard::load() const noexcept {
-  auto inside = core_.queue_items() + core_.in_flight_items() + askers_.size();
-  return static_cast<double>(inside) / static_cast<double>(free_at_.size());
 }
 
 void shard::start_workers(duration now) {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,9 +34,10 @@ struct running_batch {
 
 class shard {
 public:
-  /// All but `number` must outlive it. Its workers are up.
+  /// All but `number` must outlive it. Its workers are up. `limits`: those of all shards together,
+  /// null if it is the only one.
   shard(const scenario& what, std::size_t number, const std::vector<std::string>& keys,
-        cost_draws& costs, tally& counts);
+        cost_draws& costs, tally& counts, std::shared_ptr<batcher::shared_limits> limits);
 
   /// A request arrives, with the key of that number.
   void arrive(batcher::duration now, const request& r, std::size_t key);
@@ -54,8 +56,7 @@ public:
   [[nodiscard]] std::optional<batcher::duration> next_deadline();
 
   [[nodiscard]] std::size_t queue_items() const noexcept { return core_.queue_items(); }
-  /// Returns the items inside and those that wait for room, for each worker.
-  [[nodiscard]] double load() const noexcept;
+  [[nodiscard]] batcher::work_load load() const noexcept { return core_.counters()->read_load(); }
   [[nodiscard]] bool is_idle() const noexcept { return core_.is_idle() && askers_.empty(); }
 
 private:

@@ -6,6 +6,8 @@
 
 #include "batcher_sim/shard.hpp"
 
+#include <batcher/sharding.hpp>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
@@ -46,9 +48,11 @@ public:
       costs_{what.cost, what.changes, what.seed}, key_draws_{what.seed, key_stream} {
     if (what.keys == 1) keys_.emplace_back();
     for (std::size_t i = 0; what.keys > 1 && i < what.keys; ++i) keys_.push_back(std::to_string(i));
-    for (std::size_t i = 0; i < what.shards; ++i)
-      shards_.push_back(std::make_unique<shard>(what, i, keys_, costs_, counts_));
-    wakes_at_.resize(what.shards, never);
+    auto limits =
+      what.opts.shards > 1 ? std::make_shared<batcher::shared_limits>(what.opts) : nullptr;
+    for (std::size_t i = 0; i < what.opts.shards; ++i)
+      shards_.push_back(std::make_unique<shard>(what, i, keys_, costs_, counts_, limits));
+    wakes_at_.resize(shards_.size(), never);
   }
 
   result run() {
@@ -82,11 +86,13 @@ private:
   }
 
   std::size_t choose_shard(std::size_t key) const {
-    if (what_.shards == 1) return 0;
-    if (what_.routing == routing::key) return key % what_.shards;
-    auto has_less = [](auto& x, auto& y) { return x->load() < y->load(); };
-    auto least = std::min_element(shards_.begin(), shards_.end(), has_less);
-    return static_cast<std::size_t>(least - shards_.begin());
+    auto shards = shards_.size();
+    if (shards == 1) return 0;
+    if (what_.opts.shard_by == batcher::shard_by::key) return batcher::shard_of(keys_[key], shards);
+    // Senders of different threads take turns, and each prefers a shard of its own.
+    return batcher::least_pressed(shards, arrived_ % shards, [this](std::size_t i) {
+      return batcher::pressure(shards_[i]->load(), what_.opts.max_batch_items);
+    });
   }
 
   void handle_event() {

@@ -12,7 +12,7 @@
 // never stops before its time, even if its batch was given up. None dies. An arrival comes after
 // all else that happens at the same instant.
 //
-// Cost: O(log workers) for each batch and, with `routing::load`, O(shards) for each request.
+// Cost: O(log workers) for each batch and, by load, O(shards) for each request.
 // Single-threaded; runs of different threads do not touch each other.
 
 #pragma once

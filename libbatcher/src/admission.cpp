@@ -26,8 +26,7 @@ batch_scheduler::admission batch_scheduler::admit(time_point now, const placemen
   auto loser = no_slot;
   auto refused = check(where);
   if (refused == errc::none && leader == no_slot) refused = find_room(where, to, loser);
-  if (refused == errc::none && leader != no_slot && following_items_ >= opts_.max_queue_items)
-    refused = errc::queue_full;
+  if (refused == errc::none && leader != no_slot) refused = find_room_to_follow();
   if (refused != errc::none) {
     counters_->on_replied(outcome_of(refused), 1);
     return {.refused = refused};
@@ -52,10 +51,10 @@ std::span<const slot_number> batch_scheduler::admit_run(time_point now, const pl
   run_.clear();
   if (items == 0 || check(where) != errc::none || where.on_credit) return run_;
   // Without room there is nothing to make a lane for: only one that had items goes by itself.
-  if (queue_items() + credit_.held() >= opts_.max_queue_items) return run_;
+  if (is_queue_full()) return run_;
   auto* to = queue_.lane_of(where.key);
   if (!to) return run_;
-  items = std::min(items, plain_room(where, *to));
+  items = std::min(items, plain_room(where, *to, items));
   if (items == 0) return run_;
   while (run_.size() < items) enter(now, where, run_.emplace_back(table_.take()));
   queue_.push(now, *to, run_, where.tenant);
@@ -66,11 +65,17 @@ std::span<const slot_number> batch_scheduler::admit_run(time_point now, const pl
   return run_;
 }
 
-// How many items may come before a batch is full or somebody has to give way. Where one is full
-// already, no worker has been free for it.
-std::size_t batch_scheduler::plain_room(const placement& where, const lane& in) const {
+bool batch_scheduler::is_queue_full() noexcept {
+  auto taken = queue_items() + credit_.held();
+  return taken >= queue_room_.reach(taken + 1, opts_.max_queue_items);
+}
+
+// How many of so many items may come before a batch is full or somebody has to give way. Where one
+// is full already, no worker has been free for it.
+std::size_t batch_scheduler::plain_room(const placement& where, const lane& in, std::size_t items) {
   auto left = [](std::size_t limit, std::size_t taken) { return limit - std::min(limit, taken); };
-  auto room = left(opts_.max_queue_items, queue_items() + credit_.held());
+  auto taken = queue_items() + credit_.held();
+  auto room = left(queue_room_.reach(taken + items, opts_.max_queue_items), taken);
   if (opts_.max_lane_items != 0) room = std::min(room, left(opts_.max_lane_items, in.items()));
   if (opts_.max_tenant_items != 0)
     room = std::min(room, left(opts_.max_tenant_items, in.items_of(where.tenant)));
@@ -117,7 +122,7 @@ errc batch_scheduler::check(const placement& where) const noexcept {
 errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& loser) {
   bool drops = opts_.overload == overload::drop_oldest;
   bool has_credit = where.on_credit && credit_.held() > 0;
-  bool is_full = queue_items() + credit_.held() >= opts_.max_queue_items && !has_credit;
+  bool is_full = !has_credit && is_queue_full();
   auto* longest = is_full && drops ? queue_.longest() : nullptr;
   if (is_full && !longest) return errc::queue_full;
   to = queue_.lane_of(where.key);
@@ -135,6 +140,11 @@ errc batch_scheduler::find_room(const placement& where, lane*& to, slot_number& 
     loser = longest->first_to_drop();
   if (has_credit) static_cast<void>(credit_.use());
   return errc::none;
+}
+
+errc batch_scheduler::find_room_to_follow() noexcept {
+  auto most = following_room_.reach(following_items_ + 1, opts_.max_queue_items);
+  return following_items_ < most ? errc::none : errc::queue_full;
 }
 
 void batch_scheduler::drop(time_point now, slot_number loser) {

@@ -24,9 +24,10 @@ double slack_of(const lane_forecast& f, const timing_facts& facts, std::size_t w
 
 } // namespace
 
-batch_queue::batch_queue(const options& opts, item_table& table, const worker_outlook* outlook)
-  : opts_{&opts}, table_{&table}, outlook_{outlook}, rules_{opts.priority_head_start,
-                                                            opts.tenant_weights} {}
+batch_queue::batch_queue(const options& opts, item_table& table, const worker_outlook* outlook,
+                         std::shared_ptr<shared_room> lanes)
+  : opts_{&opts}, table_{&table}, outlook_{outlook},
+    rules_{opts.priority_head_start, opts.tenant_weights}, lanes_room_{std::move(lanes)} {}
 
 lane* batch_queue::lane_of(std::string_view key) {
   if (recent_ && is_same(recent_->key(), key)) return recent_;
@@ -34,7 +35,7 @@ lane* batch_queue::lane_of(std::string_view key) {
   if (auto it = lanes_.find(text); it != lanes_.end()) return recent_ = it->second.get();
   // A last lane that is idle was only kept because most batchers have no other.
   if (lanes_.size() == 1 && is_idle(*lanes_.begin()->second)) lanes_.clear();
-  if (lanes_.size() >= opts_->max_lanes) return nullptr;
+  if (lanes_.size() >= lanes_room_.reach(lanes_.size() + 1, opts_->max_lanes)) return nullptr;
   auto added = std::make_unique<lane>(text, *table_, rules_);
   set_up_forecast(*added);
   return recent_ = lanes_.emplace(std::move(text), std::move(added)).first->second.get();
@@ -239,9 +240,11 @@ void batch_queue::stand(lane& l, lane::standing where) {
 }
 
 void batch_queue::drop_if_idle(lane& l) {
-  if (lanes_.size() == 1 || !is_idle(l)) return;
+  bool is_kept = lanes_.size() == 1 && !lanes_room_.is_shared(); // others may need its place
+  if (is_kept || !is_idle(l)) return;
   if (recent_ == &l) recent_ = nullptr;
   lanes_.erase(std::string{l.key()});
+  lanes_room_.settle(lanes_.size());
 }
 
 } // namespace batcher

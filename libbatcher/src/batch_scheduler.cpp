@@ -22,11 +22,23 @@ supervision supervision_of(const options& opts) {
           .breaker_failures = opts.breaker_failures};
 }
 
+std::shared_ptr<shared_room> part_of(const std::shared_ptr<shared_limits>& whole,
+                                     shared_room shared_limits::*part) {
+  if (!whole) return nullptr;
+  return {whole, &(whole.get()->*part)};
+}
+
 } // namespace
 
-batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned)
-  : opts_{std::move(opts)}, is_abandoned_{is_abandoned}, workers_{supervision_of(opts_), seed},
-    queue_{opts_, table_, &outlook_} {
+batch_scheduler::batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned,
+                                 std::shared_ptr<shared_limits> shared)
+  : opts_{std::move(opts)}, shared_{std::move(shared)}, queue_room_{part_of(
+                                                          shared_, &shared_limits::queue_items)},
+    following_room_{part_of(shared_, &shared_limits::following_items)}, is_abandoned_{is_abandoned},
+    workers_{supervision_of(opts_), seed}, queue_{opts_, table_, &outlook_,
+                                                  opts_.shard_by == shard_by::key
+                                                    ? part_of(shared_, &shared_limits::lanes)
+                                                    : nullptr} {
   assert(validate(opts_).empty());
   if (opts_.observer) opts_.observer->on_start(opts_.name, opts_.max_batch_items, counters_);
 }
@@ -232,6 +244,7 @@ void batch_scheduler::reconfigure(time_point now, options opts) {
   opts.observer = std::move(opts_.observer);
   auto credit = opts_.worker_credit;
   opts_ = std::move(opts);
+  if (shared_) shared_->update(opts_);
   workers_.configure(supervision_of(opts_));
   bool was_up = workers_.is_any_up();
   // Those that are gone for good are surplus first. Where the dead are replaced, they are as well.
@@ -364,6 +377,8 @@ std::size_t batch_scheduler::cost_of(const batch_slots& slots) const noexcept {
 }
 
 void batch_scheduler::publish() noexcept {
+  queue_room_.settle(queue_items());
+  following_room_.settle(following_items_);
   counters_->set_queue_cost(queue_.cost() + retry_cost_);
   counters_->set_lanes(queue_.lanes());
   for (auto stage : all_worker_stages) counters_->set_workers(stage, workers_.count(stage));

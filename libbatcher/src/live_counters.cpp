@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Names of the counted things, and the order in which counters are read.
+// Names of the counted things, the order in which counters are read, and sums of readings.
 
 #include "batcher/live_counters.hpp"
 
@@ -8,6 +8,15 @@
 #include <numeric>
 
 namespace batcher {
+
+namespace {
+
+template <class Numbers>
+void add_each(Numbers& to, const Numbers& from) noexcept {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+}
+
+} // namespace
 
 std::string_view to_string(outcome x) noexcept {
   switch (x) {
@@ -114,6 +123,31 @@ void live_counters::on_replied(outcome how, std::size_t items) noexcept {
   add(replies_[static_cast<std::size_t>(how)], items);
 }
 
+// Each number of a reading, one or an array, is in one of these two lists.
+
+void counter_values::add_totals(const counter_values& other) noexcept {
+  for (auto total :
+       {&counter_values::requests, &counter_values::bisections, &counter_values::retries_denied,
+        &counter_values::wasted_items, &counter_values::padding_items,
+        &counter_values::late_answers, &counter_values::coalesced, &counter_values::restarts})
+    this->*total += other.*total;
+  add_each(replies, other.replies);
+  add_each(batches, other.batches);
+  add_each(failures, other.failures);
+}
+
+void counter_values::add_gauges(const counter_values& other) noexcept {
+  for (auto gauge : {&counter_values::queue_items, &counter_values::queue_cost,
+                     &counter_values::in_flight_items, &counter_values::lanes})
+    this->*gauge += other.*gauge;
+  add_each(workers, other.workers);
+}
+
+static_assert(sizeof(counter_values) / sizeof(std::uint64_t)
+                == 12 + all_outcomes.size() + all_close_reasons.size() + all_failures.size()
+                     + all_worker_stages.size(),
+              "a number is new: add it to its list");
+
 counter_values live_counters::read() const noexcept {
   // Later stages first: an item counted there was counted in every earlier stage before.
   auto get = [](const counter& c) { return c.load(std::memory_order_acquire); };
@@ -142,6 +176,18 @@ counter_values live_counters::read() const noexcept {
   values.queue_items = admitted - dequeued;
   values.in_flight_items = dispatched - returned;
   return values;
+}
+
+work_load live_counters::read_load() const noexcept {
+  auto get = [](const counter& c) { return c.load(std::memory_order_acquire); };
+  auto workers = [&](worker_stage stage) { return get(workers_[static_cast<std::size_t>(stage)]); };
+  work_load out;
+  out.is_served = workers(worker_stage::serving) + workers(worker_stage::probation) > 0;
+  auto returned = get(returned_); // later stages first, as above
+  auto dequeued = get(dequeued_);
+  out.in_flight_items = get(dispatched_) - returned;
+  out.queue_items = get(admitted_) - dequeued;
+  return out;
 }
 
 } // namespace batcher

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t most_workers = 4'096;
 constexpr std::size_t most_credit = 1'024;
+constexpr std::size_t most_shards = 64;
 constexpr std::size_t most_attempts = 100;
 constexpr std::size_t most_weight = 1'000;
 constexpr double most_budget = 10;
@@ -204,6 +205,23 @@ void check_workers(checker& check, const options& opts) {
   check.in_range("max_outage", opts.max_outage, {duration::zero()}, {hour});
 }
 
+void check_shards(checker& check, const options& opts) {
+  bound<std::size_t> most{most_shards};
+  if (opts.workers >= 1 && opts.workers < most_shards) most = {opts.workers, "workers"};
+  check.in_range("shards", opts.shards, {1}, most);
+  check.enumerator("shard_by", opts.shard_by, {"load", "key"});
+  if (opts.shards <= 1) return;
+  check.require(opts.overload != overload::wait_for_credit, "overload", "wait_for_credit",
+                "refuse_newest or drop_oldest while shards is more than 1");
+  if (opts.shard_by != shard_by::load) return;
+  auto none = [&](std::string_view knob, std::size_t limit) {
+    check.require(limit == 0, knob, text_of(limit), "0 while a lane has a part in every shard");
+  };
+  none("max_lane_items", opts.max_lane_items);
+  none("max_tenant_items", opts.max_tenant_items);
+  none("max_lane_batches", opts.max_lane_batches);
+}
+
 } // namespace
 
 std::vector<std::string> validate(const options& opts) {
@@ -214,6 +232,7 @@ std::vector<std::string> validate(const options& opts) {
   check_order(check, opts);
   check_failure(check, opts);
   check_workers(check, opts);
+  check_shards(check, opts);
   return check.take();
 }
 

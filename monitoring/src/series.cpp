@@ -20,11 +20,6 @@ histogram time_histogram() {
   return {{time_edges.begin(), time_edges.end()}, nanoseconds_per_second};
 }
 
-template <class Numbers>
-void add_each(Numbers& to, const Numbers& from) {
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
-}
-
 // The table's edges and the two that tell a full batch from all others.
 std::vector<double> item_edges_up_to(std::size_t max_batch_items) {
   std::vector<double> edges{item_edges.begin(), item_edges.end()};
@@ -34,31 +29,6 @@ std::vector<double> item_edges_up_to(std::size_t max_batch_items) {
   edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
   return edges;
 }
-
-// Each number of a reading, one or an array, is in one of these two lists.
-
-void add_totals(counter_values& to, const counter_values& from) {
-  for (auto total :
-       {&counter_values::requests, &counter_values::bisections, &counter_values::retries_denied,
-        &counter_values::wasted_items, &counter_values::padding_items,
-        &counter_values::late_answers, &counter_values::coalesced, &counter_values::restarts})
-    to.*total += from.*total;
-  add_each(to.replies, from.replies);
-  add_each(to.batches, from.batches);
-  add_each(to.failures, from.failures);
-}
-
-void add_gauges(counter_values& to, const counter_values& from) {
-  for (auto gauge : {&counter_values::queue_items, &counter_values::queue_cost,
-                     &counter_values::in_flight_items, &counter_values::lanes})
-    to.*gauge += from.*gauge;
-  add_each(to.workers, from.workers);
-}
-
-static_assert(sizeof(counter_values) / sizeof(std::uint64_t)
-                == 12 + all_outcomes.size() + all_close_reasons.size() + all_failures.size()
-                     + all_worker_stages.size(),
-              "a number is new: add it to its list");
 
 } // namespace
 
@@ -95,8 +65,8 @@ series_reading series::read() {
                      execute_.read(), request_.read()};
   for (auto& counters : running_) {
     auto values = counters->read();
-    add_totals(out.counters, values);
-    add_gauges(out.counters, values);
+    out.counters.add_totals(values);
+    out.counters.add_gauges(values);
   }
   return out;
 }
@@ -107,7 +77,7 @@ void series::fold_ended() {
     // Nobody else is left who could write. `use_count` orders nothing; giving up a reference does,
     // after whatever the last writer counted before it gave up its own.
     { auto reference = counters; } // NOLINT(performance-unnecessary-copy-initialization)
-    add_totals(ended_, counters->read());
+    ended_.add_totals(counters->read());
     return true;
   });
 }

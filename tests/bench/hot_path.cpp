@@ -11,6 +11,8 @@
 //     bulk64_over_echo            4 clients, bulks of 64
 //     single_over_promise_queue   4 clients
 //     observers_on_over_off       16 clients; on: every batch into an observer under a mutex
+//     shards_2_over_1             16 clients; two shards with a worker each beside one batcher with two
+//     bulk64_shards_2_over_1      the same with 4 clients and bulks of 64
 //     lone_over_echo              one request at a time: round trip, so that less is better
 //     batcher_over_direct_costly_call  16 clients; the work costs 1 us a call and 10 ns an item,
 //                                 and a plain actor calls it for each request; one worker
@@ -57,6 +59,12 @@ batcher::options batching(bool is_observed = true) {
   };
 }
 
+batcher::options sharded() {
+  auto opts = batching();
+  opts.shards = 2;
+  return opts;
+}
+
 std::vector<int> no_work(std::span<const int> xs) { return {xs.begin(), xs.end()}; }
 
 // Work with a fixed cost a call, which batching saves.
@@ -99,6 +107,12 @@ public:
       compare(round, "observers_on_over_off",
               {"single_16", [&] { return batcher_rate(16, batching()); }},
               {"unobserved_16", [&] { return batcher_rate(16, batching(false)); }});
+      compare(round, "shards_2_over_1",
+              {"shards_2_16", [&] { return batcher_rate(16, sharded()); }},
+              {"single_16", [&] { return batcher_rate(16, batching()); }});
+      compare(round, "bulk64_shards_2_over_1",
+              {"bulk64_shards_2", [&] { return bulk_rate(4, sharded()); }},
+              {"bulk64", [&] { return bulk_rate(4); }});
       compare(round, "batcher_over_direct_costly_call",
               {"costly_call", [&] { return costly_rate(16); }},
               {"direct_costly_call", [&] { return direct_rate(16); }});
@@ -139,9 +153,9 @@ private:
     return closed_loop_rate(system, to, clients, chosen_.requests, window);
   }
 
-  double bulk_rate(std::size_t clients) {
+  double bulk_rate(std::size_t clients, const batcher::options& opts = batching()) {
     caf::actor_system system{config_};
-    auto to = spawn(system, batching());
+    auto to = spawn(system, opts);
     return closed_loop_rate<64>(system, to, clients, 4 * chosen_.requests, window);
   }
 

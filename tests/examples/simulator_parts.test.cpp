@@ -173,10 +173,10 @@ TEST_CASE("every problem of a scenario is listed, those of the options, too") {
   scenario s{.arrivals = {.rate = 0},
              .cost = {.per_batch = 0ms, .per_item = 0ms, .noise = -1},
              .workers = 2,
-             .shards = 3,
              .requests = 0,
              .warm_up = 1};
   s.opts.max_batch_items = 0;
+  s.opts.shards = 3;
   CHECK(validate(s).size() >= 7);
   s.arrivals.rate = std::numeric_limits<double>::quiet_NaN();
   CHECK(validate(s).size() >= 7);
@@ -190,14 +190,14 @@ TEST_CASE("bursts that would need a negative rate between them are refused") {
 }
 
 TEST_CASE("shards by key need as many keys") {
-  scenario s{.workers = 4, .shards = 4, .routing = routing::key, .keys = 3};
+  scenario s{.opts = {.shards = 4, .shard_by = batcher::shard_by::key}, .workers = 4, .keys = 3};
   CHECK(validate(s).size() == 1);
   s.keys = 4;
   CHECK(validate(s).empty());
 }
 
 TEST_CASE("workers are shared out, and more of them than options take come by themselves") {
-  scenario s{.workers = 10'001, .shards = 2};
+  scenario s{.opts = {.shards = 2}, .workers = 10'001};
   CHECK(workers_of(s, 0) == 5'001);
   CHECK(workers_of(s, 1) == 5'000);
   CHECK(options_of(s, 0).workers == 4'096);

@@ -13,6 +13,7 @@
 #include "batcher/item_table.hpp"
 #include "batcher/lane.hpp"
 #include "batcher/options.hpp"
+#include "batcher/shared_room.hpp"
 #include "batcher/time.hpp"
 #include "batcher/worker_outlook.hpp"
 
@@ -32,9 +33,10 @@ namespace batcher {
 
 class batch_queue {
 public:
-  /// All must outlive it; tell `update` when the options change. Without an outlook
-  /// `when_idle::adaptive` is `immediate`.
-  batch_queue(const options& opts, item_table& table, const worker_outlook* outlook = nullptr);
+  /// The first three must outlive it; tell `update` when the options change. Without an outlook
+  /// `when_idle::adaptive` is `immediate`. `lanes`: a limit that others keep, too.
+  batch_queue(const options& opts, item_table& table, const worker_outlook* outlook = nullptr,
+              std::shared_ptr<shared_room> lanes = {});
 
   // -- lanes --------------------------------------------------------------------------------------
 
@@ -122,6 +124,7 @@ private:
   item_table* table_;
   const worker_outlook* outlook_;
   order_rules rules_;
+  room_share lanes_room_;
   std::optional<time_point> draining_since_;
   std::unordered_map<std::string, std::unique_ptr<lane>> lanes_;
   lane* recent_ = nullptr; // most keys are the one before

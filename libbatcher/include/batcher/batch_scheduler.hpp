@@ -27,6 +27,7 @@
 #include "batcher/live_counters.hpp"
 #include "batcher/options.hpp"
 #include "batcher/retry.hpp"
+#include "batcher/sharding.hpp"
 #include "batcher/stats.hpp"
 #include "batcher/time.hpp"
 #include "batcher/worker_outlook.hpp"
@@ -84,8 +85,10 @@ public:
     const void* about = nullptr;
   };
 
-  /// Precondition: `validate(opts)` is empty. `seed` as in `worker_table`.
-  batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned);
+  /// Precondition: `validate(opts)` is empty. `seed` as in `worker_table`. `shared`: of the shards of
+  /// one batcher, if this is one.
+  batch_scheduler(options opts, std::uint64_t seed, abandoned_check is_abandoned,
+                  std::shared_ptr<shared_limits> shared = {});
   batch_scheduler(const batch_scheduler&) = delete;
   batch_scheduler& operator=(const batch_scheduler&) = delete;
 
@@ -165,13 +168,15 @@ private:
 
   // admission
   [[nodiscard]] errc check(const placement& where) const noexcept;
-  [[nodiscard]] std::size_t plain_room(const placement& where, const lane& in) const;
+  [[nodiscard]] bool is_queue_full() noexcept;
+  [[nodiscard]] std::size_t plain_room(const placement& where, const lane& in, std::size_t items);
   void enter(time_point now, const placement& where, slot_number slot);
   [[nodiscard]] bool has_deadline(const placement& where) const noexcept {
     return opts_.request_timeout > duration::zero() || where.timeout > duration::zero();
   }
   void set_deadline(time_point now, const placement& where, slot_number slot, slot_number leader);
   [[nodiscard]] errc find_room(const placement& where, lane*& to, slot_number& loser);
+  [[nodiscard]] errc find_room_to_follow() noexcept;
   void drop(time_point now, slot_number loser);
   void follow(slot_number leader, slot_number slot, bool on_credit);
 
@@ -217,6 +222,9 @@ private:
   [[nodiscard]] bool is_flight_deadline(time_point at, std::uint64_t id) const noexcept;
 
   options opts_;
+  std::shared_ptr<shared_limits> shared_;
+  room_share queue_room_;
+  room_share following_room_;
   abandoned_check is_abandoned_;
   item_table table_;
   worker_table workers_;

@@ -38,6 +38,7 @@
 #include "batcher/errc.hpp"
 #include "batcher/item.hpp"
 #include "batcher/options.hpp"
+#include "batcher/sharding.hpp"
 #include "batcher/time.hpp"
 #include "batcher/worker_table.hpp"
 
@@ -105,9 +106,11 @@ public:
 
   // -- construction -------------------------------------------------------------------------------
 
-  /// Precondition: `validate(opts)` is empty. `seed` is that of the restarts' jitter.
-  explicit batcher_core(options opts, std::uint64_t seed = 0, coalescing<Item> same = {})
-    : rules_{std::move(opts), seed, abandoned_check()}, same_{std::move(same)} {}
+  /// Precondition: `validate(opts)` is empty. `seed` is that of the restarts' jitter. `shared`: what
+  /// it keeps together with others, if it is one of several shards.
+  explicit batcher_core(options opts, std::uint64_t seed = 0, coalescing<Item> same = {},
+                        std::shared_ptr<shared_limits> shared = {})
+    : rules_{std::move(opts), seed, abandoned_check(), std::move(shared)}, same_{std::move(same)} {}
 
   // -- requests -----------------------------------------------------------------------------------
 

@@ -174,6 +174,18 @@ struct counter_values {
 
   /// Returns the sum of `replies`. Requests minus this are pending.
   [[nodiscard]] std::uint64_t replied() const noexcept;
+
+  /// Adds what another batcher has counted; `add_totals` all but the gauges, `add_gauges` those.
+  void add_totals(const counter_values& other) noexcept;
+  void add_gauges(const counter_values& other) noexcept;
+};
+
+/// What a batcher has to do just now.
+struct work_load {
+  std::uint64_t queue_items = 0;
+  std::uint64_t in_flight_items = 0;
+  /// Whether a worker is up.
+  bool is_served = false;
 };
 
 /// The counters themselves.
@@ -207,6 +219,8 @@ public:
   // -- any thread ---------------------------------------------------------------------------------
 
   [[nodiscard]] counter_values read() const noexcept;
+  /// Costs less than the whole reading.
+  [[nodiscard]] work_load read_load() const noexcept;
 
 private:
   using counter = std::atomic<std::uint64_t>;

@@ -58,6 +58,16 @@ enum class overload : std::uint8_t {
   wait_for_credit,
 };
 
+/// Which shard of a batcher gets a request.
+enum class shard_by : std::uint8_t {
+  /// One that has nothing to do, or else one with as few full batches waiting as any; among those the
+  /// one that the sender's thread uses by preference. Requests of one sender may be dispatched in
+  /// another order than they were sent in, and a key has a lane in each shard.
+  load,
+  /// That of its key, so that lanes are whole and order is kept. Requests without a key share one.
+  key,
+};
+
 /// How workers run.
 enum class worker_execution : std::uint8_t {
   /// Each worker owns a thread; its function may block or compute for long.
@@ -203,6 +213,18 @@ struct options {
   /// would be, and then tried with a single batch (a circuit breaker). The last worker is never put
   /// aside. Unit: batches. Range: any. 0: never.
   std::size_t breaker_failures = 5;
+
+  // -- shards (affects throughput) ----------------------------------------------------------------
+
+  /// Batcher actors behind the one handle, for when a single one is the limit: each has its part of
+  /// the workers and its own queue, so that batches are less full than with one; `max_queue_items`
+  /// and, by key, `max_lanes` hold for all together. More than 1 goes neither with
+  /// `overload::wait_for_credit` nor, by load, with `max_lane_items`, `max_tenant_items` or
+  /// `max_lane_batches`. Cannot be changed later. Range: 1 to 64, and to `workers`; 0 is refused.
+  std::size_t shards = 1;
+
+  /// Which of them gets a request.
+  batcher::shard_by shard_by = batcher::shard_by::load;
 
   // -- who watches --------------------------------------------------------------------------------
 

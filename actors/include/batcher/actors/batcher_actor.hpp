@@ -53,10 +53,12 @@ public:
 
   using start_worker = typename crew<batcher_actor>::start_worker;
 
-  /// Precondition: `validate(opts)` is empty.
+  /// Precondition: `validate(opts)` is empty. `shared`: as in `batcher_core`.
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
-                std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>())
-    : super{cfg}, crew_{std::move(start)}, desk_{std::move(opts), this->id(), std::move(how)} {
+                std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>(),
+                std::shared_ptr<shared_limits> shared = {})
+    : super{cfg}, crew_{std::move(start)}, desk_{std::move(opts), this->id(), std::move(how),
+                                                 std::move(shared)} {
     compat::ignore_errors(this);
   }
 
@@ -82,6 +84,13 @@ public:
   }
 
   [[nodiscard]] const options& opts() const noexcept { return core_.opts(); }
+
+  /// Returns what there is to do, what has not been looked at yet included. Any thread.
+  [[nodiscard]] work_load load() const noexcept {
+    auto out = core_.counters()->read_load();
+    out.queue_items += entrance_.joined();
+    return out;
+  }
 
   // -- for the crew -------------------------------------------------------------------------------
 
@@ -138,7 +147,11 @@ protected:
       },
       [this](cancel_atom, std::uint64_t tag) {
         visit alone{this, true};
-        return cancel(tag);
+        return cancel(tag, this->current_sender());
+      },
+      [this](cancel_atom, std::uint64_t tag, const caf::strong_actor_ptr& whose) {
+        visit alone{this, false};
+        return cancel(tag, whose);
       },
       [this](credit_atom, std::uint32_t items) {
         visit alone{this, true};
@@ -277,9 +290,9 @@ private:
 
   owned_promise promise() { return owned_promise{*this->current_mailbox_element(), &context_}; }
 
-  bool cancel(std::uint64_t tag) {
+  bool cancel(std::uint64_t tag, const caf::strong_actor_ptr& whose) {
     auto at = now();
-    auto from = caf::actor_cast<caf::actor_addr>(this->current_sender());
+    auto from = caf::actor_cast<caf::actor_addr>(whose);
     auto found = desk_.cancel(at, {std::move(from), tag});
     desk_.answer_departed(at);
     if (found) proceed(at);
@@ -361,6 +374,8 @@ private:
   caf::result<void> reconfigure(options wanted) {
     wanted.name = opts().name;
     wanted.observer = opts().observer;
+    wanted.shards = opts().shards;
+    wanted.shard_by = opts().shard_by;
     if (auto problems = validate(wanted); !problems.empty())
       return caf::make_error(errc::invalid_options, text_of_problems(problems));
     auto at = now();

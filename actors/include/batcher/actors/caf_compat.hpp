@@ -191,6 +191,16 @@ auto urgent_request(Self* self, const Handle& dest, Ts&&... xs) {
 #endif
 }
 
+/// Returns whether an actor that is about to end, in its `on_exit`, does so because nobody holds a
+/// handle of it any more. 1.x has set its reason by then and holds a handle itself.
+[[nodiscard]] inline bool is_unreachable(caf::local_actor& self) {
+#if BATCHER_CAF_1
+  return self.fail_state() == caf::exit_reason::unreachable;
+#else
+  return self.ctrl()->strong_refs == 0;
+#endif
+}
+
 /// Sends a message from nobody.
 template <class Handle, class... Ts>
 void anon_send(const Handle& dest, Ts&&... xs) {
@@ -256,6 +266,11 @@ template <class T>
   if (!msg.stages.empty()) return false;
 #endif
   return msg.content().template match_elements<T>();
+}
+
+/// Returns whether a message overtakes those of normal priority.
+[[nodiscard]] inline bool is_urgent(const caf::mailbox_element& msg) {
+  return msg.mid.category() == caf::message_id::urgent_message_category;
 }
 
 /// Returns whether a message is made of just these types, whoever sent it.

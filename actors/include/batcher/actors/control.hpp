@@ -67,10 +67,10 @@ void resume(const Handle& batcher) {
   if (batcher) detail::resume(batcher.home_system(), caf::actor_cast<caf::actor>(batcher));
 }
 
-/// Gives a batcher new options, all but name and observer, which stay; `worker_execution` concerns
-/// workers that start later. Nothing that waits or runs is lost, even beyond new limits. Throws
-/// `invalid_options` with every problem, and then nothing has changed. Leaves a batcher that has
-/// ended alone.
+/// Gives a batcher new options, all but name, observer, shards and shard_by, which stay;
+/// `worker_execution` concerns workers that start later. Nothing that waits or runs is lost, even
+/// beyond new limits. Throws `invalid_options` with every problem, and then nothing has changed.
+/// Leaves a batcher that has ended alone.
 template <any_batcher_handle Handle>
 void reconfigure(const Handle& batcher, const options& opts) {
   if (batcher)

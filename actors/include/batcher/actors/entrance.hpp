@@ -103,6 +103,7 @@ public:
     if (how != kind::ordered) {
       if (is_open_) {
         bursts_.back().emplace_back(std::move(msg));
+        note_joined(1);
         return compat::enqueue_result(true);
       }
       bursts_.push_back(std::exchange(spare_, {}));
@@ -130,6 +131,7 @@ public:
     std::lock_guard lock{lock_};
     auto joined = std::exchange(bursts_.front(), std::move(emptied));
     if (bursts_.size() == 1 && (closes || joined.empty())) is_open_ = false;
+    note_joined(-joined.size());
     if (joined.empty()) {
       spare_ = std::move(bursts_.front());
       bursts_.pop_front();
@@ -167,7 +169,18 @@ public:
     unread.swap(bursts_);
   }
 
+  /// Returns how many messages have joined others and are not handled yet. Not exact while others
+  /// come in.
+  [[nodiscard]] std::size_t joined() const noexcept {
+    return joined_.load(std::memory_order_relaxed);
+  }
+
 private:
+  // While locked. Wraps around for fewer.
+  void note_joined(std::size_t more) noexcept {
+    joined_.store(joined_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+
   void free_entrance(bool was_in_mailbox, bool is_idle) {
     if (was_in_mailbox) --in_mailbox_;
     is_busy_ = false;
@@ -181,7 +194,8 @@ private:
   std::atomic<std::uint32_t> freed_ = 0; // how often while somebody waited
   std::deque<burst> bursts_; // each of a request that is being handled or in the mailbox
   burst spare_;
-  std::size_t in_mailbox_ = 0; // requests and ordered messages
+  std::atomic<std::size_t> joined_ = 0; // messages, over all bursts
+  std::size_t in_mailbox_ = 0;          // requests and ordered messages
   std::size_t waiting_ = 0;
   bool is_open_ = false; // the last burst
   bool is_busy_ = false;

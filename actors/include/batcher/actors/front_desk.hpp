@@ -82,9 +82,11 @@ public:
   using job_type = job<Request, Response>;
   using core_type = batcher_core<item>;
 
-  /// Precondition: `validate(opts)` is empty.
-  front_desk(options opts, std::uint64_t seed, std::shared_ptr<const hooks_type> how)
-    : hooks_{std::move(how)}, refusals_{opts}, core_{std::move(opts), seed, sameness()} {}
+  /// Precondition: `validate(opts)` is empty. `shared` as in `batcher_core`.
+  front_desk(options opts, std::uint64_t seed, std::shared_ptr<const hooks_type> how,
+             std::shared_ptr<shared_limits> shared)
+    : hooks_{std::move(how)}, refusals_{opts}, core_{std::move(opts), seed, sameness(),
+                                                     std::move(shared)} {}
 
   [[nodiscard]] core_type& core() noexcept { return core_; }
   [[nodiscard]] const core_type& core() const noexcept { return core_; }

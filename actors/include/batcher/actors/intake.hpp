@@ -47,7 +47,14 @@ public:
     if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
         || compat::is_plain<bulk_message>(msg))
       return has_context || is_of_ask(msg) ? request : passing_request;
-    return is_ordered(msg) ? ordered : other;
+    return is_request(msg) || is_control(msg) ? ordered : other;
+  }
+
+  /// Returns whether a message is a request, however it comes.
+  [[nodiscard]] static bool is_request(const caf::mailbox_element& msg) {
+    return !compat::is_response(msg)
+           && (compat::is_of<Request>(msg) || compat::is_of<external_message>(msg)
+               || compat::is_of<submit_message>(msg) || compat::is_of<bulk_message>(msg));
   }
 
   /// Does what a message asks for. Precondition: it is a request or a result, or would be one if it
@@ -96,18 +103,6 @@ private:
     auto* carried = msg.content().template get_as<bulk_message>(0).requests.get();
     auto* many = dynamic_cast<const bulk_payload<Request>*>(carried);
     return many && many->collector;
-  }
-
-  static bool is_ordered(const caf::mailbox_element& msg) {
-    return !compat::is_response(msg)
-           && (compat::is_of<Request>(msg) || compat::is_of<external_message>(msg)
-               || compat::is_of<submit_message>(msg) || compat::is_of<bulk_message>(msg)
-               || compat::is_of<cancel_atom, std::uint64_t>(msg)
-               || compat::is_of<credit_atom, std::uint32_t>(msg)
-               || compat::is_of<is_running_atom>(msg) || compat::is_of<stats_atom>(msg)
-               || compat::is_of<pause_atom>(msg) || compat::is_of<resume_atom>(msg)
-               || compat::is_of<reconfigure_message>(msg)
-               || compat::is_of<drain_atom, caf::timespan>(msg) || compat::is_of<stop_atom>(msg));
   }
 
   // Takes those in front that are requests and nothing else.

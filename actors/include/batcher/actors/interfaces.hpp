@@ -46,8 +46,8 @@ using batcher_handle = compat::typed_actor<
   caf::result<stats_message>(stats_atom),
   // Any actor: dispatch nothing until told to go on. Requests are taken and expire as usual.
   caf::result<void>(pause_atom), caf::result<void>(resume_atom),
-  // Any actor: take these options from now on, but for name and observer, which stay. Refused whole
-  // with `errc::invalid_options` and a text that names every problem. Nothing that waits or runs is
+  // Any actor: take these options from now on, but for name, observer, shards and shard_by, which
+  // stay. Refused whole with `errc::invalid_options` and a text that names every problem. Nothing that waits or runs is
   // lost.
   caf::result<void>(reconfigure_message),
   // Any actor: refuse new requests, finish those you have, answer the rest with `errc::shut_down`
@@ -76,6 +76,8 @@ using batcher_interface =
   compat::extend<batcher_handle<Request, Response>,
                  // Its workers: the job is filled in, whatever came of it.
                  caf::result<void>(job_done_message),
+                 // The one whose shard it is: forget the request of that sender with that tag.
+                 caf::result<bool>(cancel_atom, std::uint64_t, caf::strong_actor_ptr),
                  // Itself: the time has come that the core asked for. Carries a generation; a stale
                  // one is ignored, 0 never is.
                  caf::result<void>(tick_atom, std::uint64_t)>;

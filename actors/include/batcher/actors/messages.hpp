@@ -132,6 +132,9 @@ BATCHER_ERROR_CODE_ENUM(batcher::errc, "batcher")
 
 namespace batcher::actors {
 
+/// Returns whether a message asks the batcher for something, but is no request.
+[[nodiscard]] bool is_control(const caf::mailbox_element& msg);
+
 template <class... IdBlocks>
 struct type_registration {
   type_registration() {

@@ -8,6 +8,7 @@
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/refusals.hpp"
+#include "batcher/actors/sharded_batcher.hpp"
 #include "batcher/actors/worker_actor.hpp"
 #include "batcher/options.hpp"
 
@@ -93,7 +94,15 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
     require_thread();
     return self->template spawn<caf::detached>(behavior, factory, number, shared_hooks);
   };
-  return system.template spawn<actor_type>(std::move(opts), std::move(start), shared_hooks);
+  if (opts.shards == 1)
+    return system.template spawn<actor_type>(std::move(opts), std::move(start), shared_hooks);
+  auto limits = std::make_shared<shared_limits>(opts);
+  std::vector<caf::actor> shards;
+  for (std::size_t i = 0; i < opts.shards; ++i)
+    shards.push_back(caf::actor_cast<caf::actor>(
+      system.template spawn<actor_type>(share_of(opts, i), start, shared_hooks, limits)));
+  return caf::actor_cast<batcher_handle<Request, Response>>(
+    spawn_sharded_batcher(system, opts, std::move(shards), access_to_shards<Request, Response>()));
 }
 
 } // namespace batcher::actors
