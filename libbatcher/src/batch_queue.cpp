@@ -101,6 +101,16 @@ flush_decision batch_queue::decide(const lane& due, time_point now) const {
   return decide_flush(view, *opts_, draining_since_, now);
 }
 
+void batch_queue::take_line(lane& from, std::size_t most, std::vector<slot_number>& to) {
+  auto first = to.size();
+  auto cost = from.cost();
+  from.take_line(most, to);
+  items_ -= to.size() - first;
+  cost_ -= cost - from.cost();
+  if (!from.forecast) return;
+  for (auto i = first; i < to.size(); ++i) from.forecast->note_gone((*table_)[to[i]].deadline);
+}
+
 void batch_queue::end_turn(time_point now, lane& of) {
   stand(of, lane::standing::none);
   if (of.forecast) of.forecast->has_waited = false;

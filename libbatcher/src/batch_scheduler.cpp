@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The scheduler: dispatch, workers, life. How requests come in is in admission.cpp, what becomes of
-// a batch that ends in settling.cpp.
+// The scheduler: dispatch, workers, life. How requests come in is in admission.cpp, which of them
+// make up a batch in forming.cpp, what becomes of one that ends in settling.cpp.
 
 #include "batcher/batch_scheduler.hpp"
 
@@ -76,79 +76,6 @@ std::optional<batch_id> batch_scheduler::take_given_up() {
   auto id = given_up_.back();
   given_up_.pop_back();
   return id;
-}
-
-flight batch_scheduler::take_due(time_point now, lane& due) {
-  auto decision = queue_.decide(due, now);
-  flight f;
-  f.slots = std::exchange(spare_slots_, {});
-  f.slots.clear();
-  f.lane = &due;
-  f.reason = decision.reason;
-  f.ready_at = decision.ready_at;
-  auto limit = batch_limit(due.items(), opts_);
-  // Only where more wait than a batch takes can one take another one's place.
-  auto behind = due.items() > limit ? saturating_add(now, due.turnaround.most(now)) : now;
-  // The first one always fits: it may have come before the limit was lowered.
-  auto room = std::numeric_limits<std::size_t>::max();
-  f.slots.reserve(limit);
-  while (f.slots.size() < limit) {
-    auto slot = queue_.peek(due, room);
-    if (slot == no_slot) {
-      if (!due.is_empty() && f.reason == close_reason::size) f.reason = close_reason::cost;
-      break;
-    }
-    auto cost = table_[slot].cost;
-    // One that would not be answered in time takes nobody else's place. Without this an overload in
-    // which everybody has a deadline ends with all workers busy for nobody.
-    bool are_others_enough = due.items() > limit - f.slots.size();
-    auto horizon = are_others_enough ? behind : now;
-    bool is_wanted = why_unwanted(horizon, slot) == errc::none;
-    queue_.take(due, slot, is_wanted || table_.has_followers(slot));
-    if (!is_wanted) slot = first_wanted(horizon, slot);
-    if (slot == no_slot) {
-      counters_->on_dequeued(1);
-      continue;
-    }
-    if (f.slots.empty()) room = trigger_cost(opts_);
-    room -= std::min(room, cost);
-    f.slots.push_back(slot);
-  }
-  f.padding_items = padding_of(f.slots.size(), opts_);
-  return f;
-}
-
-batch_scheduler::retries::iterator batch_scheduler::next_retry() noexcept {
-  auto best = retries_.end();
-  for (auto it = retries_.begin(); it != retries_.end(); ++it) {
-    if (queue_.is_blocked(*it->second.lane)) continue;
-    if (best == retries_.end() || it->second.oldest < best->second.oldest) best = it;
-  }
-  return best;
-}
-
-// Without slots: nobody wants its items any more, and the lane may be gone.
-flight batch_scheduler::take_retry(time_point now, retries::iterator it) {
-  auto& again = it->second;
-  flight f;
-  f.lane = again.lane;
-  f.reason = close_reason::retry;
-  f.ready_at = again.ready_at;
-  f.attempt = again.attempt;
-  retry_cost_ -= cost_of(again.slots);
-  for (auto slot : again.slots) {
-    if (slot == no_slot) continue;
-    --retry_items_;
-    slot = first_wanted(now, slot);
-    if (slot == no_slot)
-      counters_->on_dequeued(1);
-    else
-      f.slots.push_back(slot);
-  }
-  f.padding_items = padding_of(f.slots.size(), opts_);
-  if (!f.slots.empty()) ++f.lane->batches;
-  forget_retry(now, it);
-  return f;
 }
 
 batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,

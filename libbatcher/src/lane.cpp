@@ -90,6 +90,31 @@ slot_number lane::peek_in_turn() {
   }
 }
 
+void lane::take_line(std::size_t most, std::vector<slot_number>& to) {
+  if (!is_one_line() || turns_.size() != 1 || is_empty()) return;
+  auto& payer = turns_.front();
+  auto& line = payer.lines[line_];
+  auto taken = std::min(most, items_);
+  auto slot = line.front;
+  for (auto left = taken; left > 0; --left) {
+    auto& record = (*table_)[slot];
+    record.tenant = nullptr;
+    cost_ -= record.cost;
+    to.push_back(slot);
+    slot = record.in_line.next;
+  }
+  items_ -= taken;
+  payer.items -= taken;
+  line.front = slot;
+  if (slot != no_slot) {
+    (*table_)[slot].in_line.previous = no_slot;
+    return;
+  }
+  line.back = no_slot;
+  payer.occupied = 0;
+  drop_empty(payer);
+}
+
 void lane::remove(slot_number slot) { unlink(slot); }
 
 void lane::replace(slot_number old, slot_number slot) {

@@ -184,21 +184,30 @@ void batch_scheduler::learn(time_point now, const flight& f) {
   forecast->settle(now, n);
 }
 
-void batch_scheduler::deliver(flight& f, const batch_report& report) {
-  std::size_t results = 0;
+void batch_scheduler::deliver(const flight& f, const batch_report& report) {
+  bool is_observed = opts_.observer != nullptr;
+  auto before = departures_.size();
+  departures_.reserve(before + f.slots.size());
+  if (is_observed) arrivals_.reserve(f.slots.size());
   std::size_t errors = 0;
+  std::uint32_t position = 0;
   auto failed = report.failed.begin();
-  for (std::uint32_t i = 0; i < f.slots.size(); ++i) {
-    bool is_error = failed != report.failed.end() && *failed == i;
+  for (auto leader : f.slots) {
+    bool is_error = failed != report.failed.end() && *failed == position;
     if (is_error) ++failed;
-    for (auto slot = f.slots[i], next = no_slot; slot != no_slot; slot = next) {
-      next = table_.take_follower(f.slots[i]);
-      if (opts_.observer) arrivals_.push_back(table_[slot].arrival);
-      depart({.slot = slot, .position = i, .shares_result = next != no_slot});
-      ++(is_error ? errors : results);
+    bool is_shared = leader != no_slot && table_.has_followers(leader);
+    for (auto slot = leader, next = no_slot; slot != no_slot; slot = next) {
+      next = is_shared ? table_.take_follower(leader) : no_slot;
+      auto& record = table_[slot];
+      if (record.place == item_place::following) --following_items_;
+      record.place = item_place::none;
+      if (is_observed) arrivals_.push_back(record.arrival);
+      departures_.push_back({.slot = slot, .position = position, .shares_result = next != no_slot});
+      errors += is_error;
     }
+    ++position;
   }
-  counters_->on_replied(outcome::ok, results);
+  counters_->on_replied(outcome::ok, departures_.size() - before - errors);
   counters_->on_replied(outcome::item_error, errors);
 }
 

@@ -28,6 +28,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace batcher {
 
@@ -81,6 +82,10 @@ public:
   /// Removes the item that `peek` returned just now; its tenant pays for it if it is served. The
   /// lane's standing is out of date until `end_turn`.
   void take(lane& from, slot_number slot, bool is_served);
+
+  /// The same for the next items of a lane, up to `most`, appended to `to`: none unless they are of
+  /// one tenant and one priority (`lane::take_line`).
+  void take_line(lane& from, std::size_t most, std::vector<slot_number>& to);
 
   /// Puts a lane that was due behind all others, once its batch was taken out.
   void end_turn(time_point now, lane& of);

@@ -195,6 +195,7 @@ private:
 
   // batches
   [[nodiscard]] flight take_due(time_point now, lane& due);
+  void take_line(time_point now, time_point behind, lane& due, std::size_t limit, batch_slots& to);
   [[nodiscard]] retries::iterator next_retry() noexcept;
   [[nodiscard]] flight take_retry(time_point now, retries::iterator it);
   [[nodiscard]] batch dispatch(time_point now, flight f, std::optional<worker_id> avoid);
@@ -204,7 +205,7 @@ private:
   [[nodiscard]] std::optional<flight> land(time_point now, batch_id id);
   void note_return(time_point now, flight& f);
   void learn(time_point now, const flight& f);
-  void deliver(flight& f, const batch_report& report);
+  void deliver(const flight& f, const batch_report& report);
   void settle_failed(time_point now, flight& f, errc why, duration executed);
   void requeue(time_point now, const flight& f, batch_slots slots);
   void give_up(time_point now, batch_id id);

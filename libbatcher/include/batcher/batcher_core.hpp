@@ -37,6 +37,7 @@
 #include "batcher/batch_scheduler.hpp"
 #include "batcher/errc.hpp"
 #include "batcher/item.hpp"
+#include "batcher/item_seats.hpp"
 #include "batcher/options.hpp"
 #include "batcher/sharding.hpp"
 #include "batcher/time.hpp"
@@ -125,7 +126,7 @@ public:
     auto leader = same_.hash ? find_same(hash, item, where.key) : no_slot;
     auto [refused, slot, id] = rules_.admit(now, where, leader);
     if (refused == errc::none) {
-      auto& own = new_seat(slot);
+      auto& own = seats_.add(slot);
       own.item.emplace(std::move(item));
       if (same_.hash) {
         own.hash = hash;
@@ -145,7 +146,7 @@ public:
                                       Make make) {
     if (same_.hash) return 0;
     auto slots = rules_.admit_run(now, where, items);
-    for (std::size_t i = 0; i < slots.size(); ++i) new_seat(slots[i]).item.emplace(make(i));
+    for (std::size_t i = 0; i < slots.size(); ++i) seats_.add(slots[i], make, i);
     return slots.size();
   }
 
@@ -183,8 +184,9 @@ public:
     auto due = rules_.next_batch(now);
     collect();
     if (!due) return std::nullopt;
-    batch_items_.clear();
-    for (auto slot : due->slots) batch_items_.push_back(&*seat_of(slot).item);
+    batch_items_.resize(due->slots.size());
+    for (std::size_t i = 0; i < batch_items_.size(); ++i)
+      batch_items_[i] = &*seats_[due->slots[i]].item;
     return batch{due->id, due->worker, due->attempt, due->padding_items, due->key, batch_items_};
   }
 
@@ -217,7 +219,7 @@ public:
   /// Returns what has departed since the last `clear_departures`, in order.
   [[nodiscard]] std::vector<departure>& departures() noexcept { return departures_; }
   void clear_departures() noexcept {
-    for (auto& left : rules_.departures()) seat_of(left.slot).item.reset();
+    for (auto& left : rules_.departures()) seats_[left.slot].item.reset();
     rules_.clear_departures();
     departures_.clear();
   }
@@ -327,16 +329,11 @@ private:
     { x.is_abandoned() } -> std::convertible_to<bool>;
   };
 
-  struct seat {
-    std::optional<Item> item;
-    std::size_t hash = 0;
-  };
-
   batch_scheduler::abandoned_check abandoned_check() {
     if constexpr (can_be_abandoned)
       return {[](const void* self, slot_number slot) {
                 auto& core = *static_cast<const batcher_core*>(self);
-                return static_cast<bool>(core.seat_of(slot).item->is_abandoned());
+                return static_cast<bool>(core.seats_[slot].item->is_abandoned());
               },
               this};
     else
@@ -346,7 +343,7 @@ private:
   slot_number find_same(std::size_t hash, const Item& item, std::string_view key) const {
     auto [begin, end] = by_hash_.equal_range(hash);
     for (auto it = begin; it != end; ++it) {
-      auto& there = seat_of(it->second).item;
+      auto& there = seats_[it->second].item;
       auto* lane = rules_.items()[it->second].lane;
       if (lane->key() == key && same_.equal(*there, item)) return it->second;
     }
@@ -355,11 +352,10 @@ private:
 
   // Lists what has departed since the last call.
   void collect() {
-    auto left = rules_.departures();
-    for (auto i = departures_.size(); i < left.size(); ++i) {
-      auto& gone = left[i];
-      auto& from = seat_of(gone.slot);
-      if (same_.hash) forget_same(from.hash, gone.slot, gone.heir);
+    bool may_share = same_.hash != nullptr;
+    for (auto& gone : rules_.departures().subspan(departures_.size())) {
+      auto& from = seats_[gone.slot];
+      if (may_share) forget_same(from.hash, gone.slot, gone.heir);
       departures_.push_back(
         {*from.item, gone.outcome, gone.batch, gone.position, gone.shares_result});
     }
@@ -377,18 +373,7 @@ private:
     }
   }
 
-  // By slot, in blocks, so that they never move.
-  static constexpr std::size_t block_seats = 256;
-  [[nodiscard]] seat& seat_of(slot_number slot) const noexcept {
-    return seats_[slot / block_seats][slot % block_seats];
-  }
-  [[nodiscard]] seat& new_seat(slot_number slot) {
-    if (slot / block_seats >= seats_.size())
-      seats_.push_back(std::make_unique<seat[]>(block_seats));
-    return seat_of(slot);
-  }
-
-  std::vector<std::unique_ptr<seat[]>> seats_;
+  item_seats<Item> seats_;
   batch_scheduler rules_;
   coalescing<Item> same_;
   std::unordered_multimap<std::size_t, slot_number> by_hash_; // who has a place that can be shared

@@ -38,6 +38,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace batcher {
 
@@ -85,6 +86,10 @@ public:
 
   /// Removes the item that `peek` returned just now, and charges its tenant.
   void pop(slot_number slot);
+
+  /// Removes up to `most` items, as `peek` and `pop` would one after the other, and appends them to
+  /// `to`; none if they are of several tenants or priorities.
+  void take_line(std::size_t most, std::vector<slot_number>& to);
 
   /// Removes an item without charging anybody. Precondition: it is queued here.
   void remove(slot_number slot);
