@@ -13,6 +13,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <span>
@@ -21,6 +22,17 @@
 namespace batcher::actors {
 
 namespace detail {
+
+/// Whom the answers to a bulk from outside go to.
+template <class Response>
+struct bulk_callback {
+  std::function<void(bulk_results<Response>)> on_reply;
+
+  void deliver(bulk_results<Response> results) {
+    if (on_reply) on_reply(std::move(results));
+  }
+  [[nodiscard]] bool is_abandoned() const { return false; }
+};
 
 /// A callback as `std::function` wants it: copyable.
 template <class F>
@@ -79,8 +91,9 @@ template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, bulk_results<response_of<Handle>>>
 void ask_all(const Handle& batcher, bulk<request_of<Handle>> requests, F on_reply) {
   using response = response_of<Handle>;
-  auto whole = std::make_shared<collected<response>>(requests.requests.size(),
-                                                     detail::shareable(std::move(on_reply)));
+  auto whole =
+    collect_for<response>(requests.requests.size(),
+                          detail::bulk_callback<response>{detail::shareable(std::move(on_reply))});
   if (!batcher) return;
   compat::anon_send(batcher, bulk_message{std::make_shared<bulk_payload<request_of<Handle>>>(
                                std::move(requests), std::move(whole))});

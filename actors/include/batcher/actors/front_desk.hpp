@@ -12,6 +12,7 @@
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"
+#include "batcher/actors/request_item.hpp"
 #include "batcher/actors/requests.hpp"
 #include "batcher/batcher_core.hpp"
 
@@ -21,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -28,50 +30,6 @@
 #include <vector>
 
 namespace batcher::actors {
-
-/// Whose request, and which of those with a `submit::tag`.
-using tag_key = std::pair<caf::actor_addr, std::uint64_t>;
-
-/// Keeps a job for one of its items. Counted in the job itself: a shared pointer for each item would
-/// cost two atomic steps.
-template <class Request, class Response>
-class run_reference {
-public:
-  run_reference() = default;
-  explicit run_reference(const std::shared_ptr<job<Request, Response>>& run) : run_{run.get()} {
-    if (run_->references++ == 0) run_->self = run;
-  }
-  run_reference(run_reference&& other) noexcept : run_{std::exchange(other.run_, nullptr)} {}
-  run_reference& operator=(run_reference&& other) noexcept {
-    std::swap(run_, other.run_);
-    return *this;
-  }
-  ~run_reference() {
-    if (run_ && --run_->references == 0) auto last = std::move(run_->self);
-  }
-
-  [[nodiscard]] explicit operator bool() const noexcept { return run_ != nullptr; }
-  [[nodiscard]] job<Request, Response>* operator->() const noexcept { return run_; }
-
-private:
-  job<Request, Response>* run_ = nullptr;
-};
-
-/// A request in the core, with the way back to its sender.
-template <class Request, class Response>
-struct request_item {
-  Request own_request; // until it is dispatched
-  reply<Response> answer;
-  std::shared_ptr<const tag_key> tag = {}; // shared by the parts of a request
-  // Where the request is once it was dispatched: it may be wanted again.
-  run_reference<Request, Response> last_run = {};
-  std::uint32_t position = 0;
-
-  [[nodiscard]] const Request& request() const {
-    return last_run ? last_run->requests[position] : own_request;
-  }
-  [[nodiscard]] bool is_abandoned() const { return answer.is_abandoned(); }
-};
 
 template <class Request, class Response>
 class front_desk {
@@ -233,19 +191,21 @@ public:
       core_type& core;
       ~clearing() { core.clear_departures(); }
     } at_the_end{core_};
-    for (auto& left : core_.departures()) {
+    std::span all{core_.departures()};
+    for (std::size_t i = 0; i < all.size();) {
+      auto& left = all[i];
       auto& x = left.item;
       if (x.tag && x.tag.use_count() == 1) tags_.erase(*x.tag);
       x.tag.reset();
       if (left.batch != 0)
         running_.at(left.batch)->cancelled[left.position].store(true, std::memory_order_relaxed);
       if (left.outcome == errc::none) {
-        auto& result = work->results[left.position];
-        x.answer.deliver(left.shares_result ? copy_of(result) : std::move(result));
-      } else {
-        if (left.outcome == errc::shut_down) ++unfinished_;
-        x.answer.deliver(error_of(left.outcome, at));
+        i += answer_run(all.subspan(i), work->results);
+        continue;
       }
+      if (left.outcome == errc::shut_down) ++unfinished_;
+      x.answer.deliver(error_of(left.outcome, at));
+      ++i;
     }
   }
 
@@ -295,6 +255,32 @@ private:
     x.position = static_cast<std::uint32_t>(to->requests.size() - 1);
   }
 
+  // Answers the first with its result, and in the same call those behind it whose results go to the
+  // same sink, behind that one. Returns how many.
+  static std::size_t answer_run(std::span<typename core_type::departure> from,
+                                bulk_results<Response>& results) {
+    auto& first = from.front();
+    auto& answer = first.item.answer;
+    auto& result = results[first.position];
+    auto* part = answer.part();
+    std::size_t n = 1;
+    if (first.shares_result) {
+      answer.deliver(copy_of(result));
+    } else if (!part) {
+      answer.deliver(std::move(result));
+    } else {
+      auto joins = [&](auto& left) {
+        auto* other = left.item.answer.part();
+        return left.outcome == errc::none && !left.shares_result && !left.item.tag
+               && left.position == first.position + n && other && other->is_behind(*part, n);
+      };
+      while (n < from.size() && joins(from[n])) ++n;
+      part->deliver_all(std::span{results}.subspan(first.position, n));
+      for (auto& left : from.subspan(1, n - 1)) left.item.answer.part()->release();
+    }
+    return n;
+  }
+
   static caf::expected<Response> copy_of(const caf::expected<Response>& result) {
     std::optional<caf::expected<Response>> copy;
     auto thrown = text_of_exception([&] { copy.emplace(result); });
@@ -335,13 +321,7 @@ private:
       x.answer.deliver(error_of(errc::too_costly, at));
       return;
     }
-    auto answer = std::make_shared<reply_type>(std::move(x.answer));
-    auto whole = std::make_shared<collected<Response>>(
-      parts.size(),
-      [answer, how = hooks_](bulk_results<Response> results) {
-        answer->deliver(join_results(*how, std::move(results)));
-      },
-      [answer] { return answer->is_abandoned(); });
+    auto whole = collect_for<Response>(parts.size(), joined_answer{std::move(x.answer), hooks_});
     whole->expect(whole, parts.size());
     for (std::size_t i = 0; i < parts.size(); ++i) {
       item part{std::move(parts[i]), reply_type{*whole, i}, x.tag};
@@ -350,6 +330,17 @@ private:
       where.on_credit = false; // the first one has used it up
     }
   }
+
+  // The answer to a request that was taken apart.
+  struct joined_answer {
+    reply_type to;
+    std::shared_ptr<const hooks_type> how;
+
+    void deliver(bulk_results<Response> results) {
+      to.deliver(join_results(*how, std::move(results)));
+    }
+    [[nodiscard]] bool is_abandoned() const { return to.is_abandoned(); }
+  };
 
   static caf::expected<Response> join_results(const hooks_type& how,
                                               bulk_results<Response> results) {

@@ -67,12 +67,12 @@ public:
       auto work =
         std::static_pointer_cast<job_type>(compat::take_content<job_done_message>(msg).job);
       desk_.finish(at, std::move(work));
+    } else if (compat::is_of<bulk_message>(msg)) {
+      take(at, msg, compat::take_content<bulk_message>(msg));
     } else if (compat::is_of<external_message>(msg)) {
       take(at, msg, compat::take_content<external_message>(msg));
     } else if (compat::is_of<submit_message>(msg)) {
       take(at, msg, compat::take_content<submit_message>(msg));
-    } else if (compat::is_of<bulk_message>(msg)) {
-      take(at, msg, compat::take_content<bulk_message>(msg));
     }
   }
 
@@ -94,6 +94,17 @@ private:
   using reply_type = reply<Response>;
   using job_type = job<Request, Response>;
   using item_type = request_item<Request, Response>;
+
+  // The answer to a bulk from an actor.
+  struct bulk_promise {
+    owned_promise to;
+
+    void deliver(bulk_results<Response> results) {
+      to.deliver(
+        bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
+    }
+    [[nodiscard]] bool is_abandoned() const { return to.is_abandoned(); }
+  };
 
   // Other messages without a context may be delayed ones, which CAF's clock sends from its own
   // thread. That must not arm timers: it would wait for itself when they are many.
@@ -165,20 +176,11 @@ private:
     // The promise of a bulk from outside, which it collects for itself, answers nobody.
     auto owed = promise(msg);
     auto whole = std::static_pointer_cast<collected<Response>>(std::move(carried->collector));
-    if (!whole) whole = collect_for(std::move(owed), carried->what.requests.size());
+    if (!whole) {
+      auto parts = carried->what.requests.size();
+      whole = collect_for<Response>(parts, bulk_promise{std::move(owed)});
+    }
     desk_.take_all(at, carried->what, whole, [&] { make_room(at); });
-  }
-
-  static std::shared_ptr<collected<Response>> collect_for(owned_promise promise,
-                                                          std::size_t parts) {
-    auto shared = std::make_shared<owned_promise>(std::move(promise));
-    return std::make_shared<collected<Response>>(
-      parts,
-      [shared](bulk_results<Response> results) {
-        shared->deliver(
-          bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
-      },
-      [shared] { return shared->is_abandoned(); });
   }
 
   desk_type& desk_;

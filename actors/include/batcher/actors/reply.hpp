@@ -13,12 +13,14 @@
 #include "batcher/actors/requests.hpp"
 #include "batcher/errc.hpp"
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <utility>
-#include <vector>
+#include <variant>
 
 namespace batcher::actors {
 
@@ -78,10 +80,12 @@ public:
     expected_ = answers;
   }
 
-  /// Takes one of them, and goes with the last.
-  void settle(std::size_t part, caf::expected<Response> result) {
-    answer(part, std::move(result));
-    if (--expected_ == 0) auto last = std::move(self_);
+  /// Takes, and moves from, those to the parts from `first` on, and goes with the last of all. If it
+  /// throws, all of them are expected still.
+  void settle(std::size_t first, std::span<caf::expected<Response>> results) {
+    answer(first, results);
+    expected_ -= results.size();
+    if (expected_ == 0) auto last = std::move(self_);
   }
 
   [[nodiscard]] virtual bool is_abandoned() const { return false; }
@@ -90,7 +94,7 @@ protected:
   ~answer_sink() = default;
 
 private:
-  virtual void answer(std::size_t part, caf::expected<Response> result) = 0;
+  virtual void answer(std::size_t first, std::span<caf::expected<Response>> results) = 0;
 
   std::shared_ptr<answer_sink> self_;
   std::size_t expected_ = 0; // counted here: a shared pointer for each would cost two atomic steps
@@ -106,85 +110,147 @@ public:
   external_request(submit<Request> request, callback on_reply)
     : what{std::move(request)}, on_reply_{std::move(on_reply)} {}
 
-  ~external_request() override { answer(0, batcher_has_ended()); }
+  ~external_request() override { call_back(batcher_has_ended()); }
 
   /// To be moved from.
   submit<Request> what;
 
 private:
+  void answer(std::size_t /*first*/, std::span<caf::expected<Response>> results) override {
+    call_back(std::move(results.front()));
+  }
+
   // Calls back, if there is a callback. An exception thrown by it ends the program, as one thrown by
   // a thread does.
-  void answer(std::size_t /*part*/, caf::expected<Response> result) noexcept override {
+  void call_back(caf::expected<Response> result) noexcept {
     if (auto on_reply = std::exchange(on_reply_, nullptr)) on_reply(std::move(result));
   }
 
   callback on_reply_;
 };
 
-/// Collects the answers of several parts and passes them on together. A part that is not answered
-/// has the batcher's error.
+/// Collects the answers of several parts. A part that is not answered has the batcher's error.
 template <class Response>
-class collected final : public answer_sink<Response> {
-public:
-  using callback = std::function<void(bulk_results<Response>)>;
+class collected : public answer_sink<Response> {
+protected:
+  explicit collected(std::size_t parts) : parts_{parts} { results_.reserve(parts); }
+  ~collected() = default;
 
-  /// `is_abandoned`: says of all parts whether nobody waits for them any more.
-  collected(std::size_t parts, callback on_all, std::function<bool()> is_abandoned = {})
-    : results_(parts, caf::expected<Response>{caf::error{}}), on_all_{std::move(on_all)},
-      is_abandoned_{std::move(is_abandoned)} {}
-  ~collected() {
-    if (!on_all_) return;
+  bulk_results<Response> take_results() {
+    extend_to(parts_);
     for (auto& result : results_)
       if (!result && !result.error()) result = batcher_has_ended();
-    on_all_(std::move(results_));
+    return std::move(results_);
   }
-
-  [[nodiscard]] bool is_abandoned() const override { return is_abandoned_ && is_abandoned_(); }
 
 private:
-  void answer(std::size_t part, caf::expected<Response> result) override {
-    results_[part] = std::move(result);
+  // Most come in order.
+  void answer(std::size_t first, std::span<caf::expected<Response>> results) override {
+    extend_to(first);
+    auto behind = std::min(results.size(), results_.size() - first);
+    auto middle = results.begin() + static_cast<std::ptrdiff_t>(behind);
+    std::move(results.begin(), middle, results_.begin() + static_cast<std::ptrdiff_t>(first));
+    results_.insert(results_.end(), std::move_iterator{middle}, std::move_iterator{results.end()});
   }
 
+  void extend_to(std::size_t parts) {
+    while (results_.size() < parts) results_.push_back(caf::error{});
+  }
+
+  std::size_t parts_;
   bulk_results<Response> results_; // an empty error: not answered
-  callback on_all_;
-  std::function<bool()> is_abandoned_;
+};
+
+/// Passes the collected answers on to their owner at its end: `owner.deliver(results)`, and
+/// `owner.is_abandoned()` says of all parts whether nobody waits for them any more.
+template <class Response, class Owner>
+class collected_for final : public collected<Response> {
+public:
+  collected_for(std::size_t parts, Owner owner)
+    : collected<Response>{parts}, owner_{std::move(owner)} {}
+  ~collected_for() { owner_.deliver(this->take_results()); }
+
+  [[nodiscard]] bool is_abandoned() const override { return owner_.is_abandoned(); }
+
+private:
+  Owner owner_;
+};
+
+/// Makes what collects `parts` answers for an owner.
+template <class Response, class Owner>
+[[nodiscard]] std::shared_ptr<collected<Response>> collect_for(std::size_t parts, Owner owner) {
+  return std::make_shared<collected_for<Response, Owner>>(parts, std::move(owner));
+}
+
+/// One of the answers that a sink expects, given exactly once.
+template <class Response>
+class owed_part {
+public:
+  owed_part(answer_sink<Response>& sink, std::size_t part) noexcept : sink_{&sink}, part_{part} {}
+  owed_part(owed_part&& other) noexcept
+    : sink_{std::exchange(other.sink_, nullptr)}, part_{other.part_} {}
+  owed_part& operator=(owed_part&&) = delete;
+  ~owed_part() {
+    if (sink_) deliver(batcher_has_ended());
+  }
+
+  void deliver(caf::expected<Response> result) {
+    sink_->settle(part_, {&result, 1});
+    sink_ = nullptr;
+  }
+
+  /// Answers this part and those behind it in one call: `release` the others after it.
+  void deliver_all(std::span<caf::expected<Response>> results) {
+    sink_->settle(part_, results);
+    sink_ = nullptr;
+  }
+  void release() noexcept { sink_ = nullptr; }
+
+  /// Returns whether it is `n` parts behind another one in the same sink.
+  [[nodiscard]] bool is_behind(const owed_part& other, std::size_t n) const noexcept {
+    return sink_ == other.sink_ && part_ == other.part_ + n;
+  }
+
+  [[nodiscard]] bool is_abandoned() const { return sink_->is_abandoned(); }
+
+private:
+  answer_sink<Response>* sink_;
+  std::size_t part_;
 };
 
 /// The way back to one caller: an actor, or a sink.
 template <class Response>
 class reply {
 public:
-  explicit reply(owned_promise promise) : promise_{std::move(promise)} {}
+  explicit reply(owned_promise promise) : to_{std::move(promise)} {}
   /// The sink must expect an answer.
-  reply(answer_sink<Response>& sink, std::size_t part) : sink_{&sink}, part_{part} {}
-  reply(reply&& other) noexcept
-    : promise_{std::move(other.promise_)}, sink_{std::exchange(other.sink_, nullptr)},
-      part_{other.part_} {}
-  reply& operator=(reply&&) = delete;
-  ~reply() {
-    if (sink_) sink_->settle(part_, batcher_has_ended());
-  }
+  reply(answer_sink<Response>& sink, std::size_t part)
+    : to_{std::in_place_type<owed_part<Response>>, sink, part} {}
 
   /// Answers with a result or an error. Precondition: not answered yet.
-  void deliver(caf::expected<Response> result) {
-    if (sink_)
-      std::exchange(sink_, nullptr)->settle(part_, std::move(result));
-    else if (result)
-      promise_.deliver(std::move(*result));
+  void deliver(caf::expected<Response>&& result) {
+    if (auto* part = std::get_if<owed_part<Response>>(&to_))
+      return part->deliver(std::move(result));
+    auto& promise = *std::get_if<owned_promise>(&to_);
+    if (result)
+      promise.deliver(std::move(*result));
     else
-      promise_.deliver(std::move(result.error()));
+      promise.deliver(std::move(result.error()));
   }
 
-  /// Returns whether whoever asked has ended.
+  /// Returns whether whoever asked has ended. Precondition: not answered yet.
   [[nodiscard]] bool is_abandoned() const {
-    return sink_ ? sink_->is_abandoned() : promise_.is_abandoned();
+    auto* owed = std::get_if<owed_part<Response>>(&to_);
+    return owed ? owed->is_abandoned() : std::get_if<owned_promise>(&to_)->is_abandoned();
+  }
+
+  /// Returns what a sink is owed, null if it is an actor that is answered.
+  [[nodiscard]] owed_part<Response>* part() noexcept {
+    return std::get_if<owed_part<Response>>(&to_);
   }
 
 private:
-  owned_promise promise_;
-  answer_sink<Response>* sink_ = nullptr;
-  std::size_t part_ = 0;
+  std::variant<owned_promise, owed_part<Response>> to_;
 };
 
 } // namespace batcher::actors
