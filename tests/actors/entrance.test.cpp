@@ -68,7 +68,7 @@ TEST_CASE_METHOD(entrance_fixture, "a request to a batcher that is not idle goes
 }
 
 TEST_CASE_METHOD(entrance_fixture, "a result is handled where it is sent, idle or not") {
-  admit(1, kind::result);
+  admit(1, kind::prompt);
   CHECK(here == numbers{1});
 }
 
@@ -91,7 +91,7 @@ TEST_CASE_METHOD(entrance_fixture, "requests join the one that is being handled,
   idle();
   admit(1, kind::request);
   admit(2, kind::request);
-  admit(3, kind::result);
+  admit(3, kind::prompt);
   CHECK(next(false) == numbers{2, 3});
   admit(4, kind::request);
   CHECK(next(false) == numbers{4});
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(entrance_fixture,
   idle();
   admit(10, kind::ordered);
   admit(1, kind::request);
-  admit(2, kind::result);
+  admit(2, kind::prompt);
   CHECK(here == numbers{});
   CHECK(mailbox == numbers{10, 1});
 }
@@ -147,7 +147,7 @@ TEST_CASE_METHOD(entrance_fixture, "while somebody handles a message, others do 
   idle();
   door.enter();
   admit(1, kind::request);
-  admit(2, kind::result);
+  admit(2, kind::prompt);
   CHECK(here == numbers{});
   CHECK(mailbox == numbers{1});
 }
@@ -196,6 +196,21 @@ TEST_CASE_METHOD(actor_fixture, "a lone request is with a worker as soon as it i
   });
   time.run();
   CHECK(called == calls{{7}});
+}
+
+TEST_CASE_METHOD(actor_fixture, "a bulk is with a worker as soon as it is sent, idle or not") {
+  auto watching = std::make_shared<counting_observer>();
+  auto b = spawn_doubler({.when_idle = when_idle::immediate, .workers = 2, .observer = watching});
+  auto client = spawn_client();
+  time.run();
+  post(client, [&](caf::event_based_actor* self) {
+    actors::compat::request(self, b, 7).then([](int) {}, [](const caf::error&) {});
+    actors::compat::request(self, b, actors::message_of(actors::bulk<int>{.requests = {1, 2}}))
+      .then([](actors::bulk_reply_message&) {}, [](const caf::error&) {});
+    CHECK(watching->counters->read().in_flight_items == 3);
+  });
+  time.run();
+  CHECK(called == calls{{7}, {1, 2}});
 }
 
 TEST_CASE_METHOD(actor_fixture,

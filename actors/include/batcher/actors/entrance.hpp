@@ -5,6 +5,8 @@
 //
 //   - While the batcher has nothing to do, such a message is handled at once, in the thread of whoever
 //     sends it. A lone request so reaches a worker with no detour. Not if that may be CAF's clock.
+//     Finished jobs and bulks, which need no others to be worth a visit, are handled so whenever
+//     nobody else is being handled.
 //   - Otherwise it joins the one before it, which is being handled or waits in the mailbox, and is
 //     handled with it. What many senders ask for at once is one message to the actor.
 //
@@ -82,8 +84,8 @@ public:
     request,
     /// A request whose sender must not be held up: joins others, or goes to the mailbox.
     passing_request,
-    /// A finished job: the same, but the batcher need not be idle.
-    result,
+    /// A finished job, or many requests: the same, but the batcher need not be idle.
+    prompt,
     /// Goes to the mailbox, and what comes later waits for it.
     ordered,
     /// Goes to the mailbox; the order does not matter.
@@ -108,7 +110,7 @@ public:
       }
       bursts_.push_back(std::exchange(spare_, {}));
       is_open_ = true;
-      bool may_run = how == kind::result || (how == kind::request && is_idle_);
+      bool may_run = how == kind::prompt || (how == kind::request && is_idle_);
       if (in_mailbox_ == 0 && !is_busy_ && may_run) {
         is_busy_ = true;
         lock.unlock();

@@ -43,9 +43,12 @@ public:
                                               bool has_context = true) {
     using enum entrance::kind;
     if (compat::is_plain<Request>(msg)) return has_context ? request : passing_request;
-    if (compat::is_of<job_done_message>(msg)) return result;
-    if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg)
-        || compat::is_plain<bulk_message>(msg))
+    if (compat::is_of<job_done_message>(msg)) return prompt;
+    if (compat::is_plain<bulk_message>(msg)) {
+      if (has_context) return prompt;
+      return is_of_ask(msg) ? request : passing_request;
+    }
+    if (compat::is_plain<external_message>(msg) || compat::is_plain<submit_message>(msg))
       return has_context || is_of_ask(msg) ? request : passing_request;
     return is_request(msg) || is_control(msg) ? ordered : other;
   }
