@@ -4,6 +4,8 @@
 
 #include "batcher_sim/scenario.hpp"
 
+#include <batcher/sharding.hpp>
+
 #include <algorithm>
 #include <string_view>
 

@@ -8,6 +8,8 @@
 
 #include "load.hpp"
 
+#include "batcher/actors/client.hpp"
+
 #include <condition_variable>
 #include <deque>
 #include <future>
@@ -84,15 +86,48 @@ private:
   std::latch& finished_;
 };
 
+/// The same, one request a message, with the library's `client` in place of CAF's `request`.
+class asking_client final : public caf::event_based_actor {
+public:
+  asking_client(caf::actor_config& cfg, handle to, std::size_t requests, std::size_t window,
+                std::latch& finished)
+    : caf::event_based_actor{cfg}, to_{this, std::move(to)}, unsent_{requests}, open_{requests},
+      window_{window}, finished_{finished} {}
+
+protected:
+  caf::behavior make_behavior() override {
+    for (std::size_t i = 0; i < window_; ++i) send_next();
+    return {[](wake_atom) {}};
+  }
+
+private:
+  void send_next() {
+    if (unsent_ == 0) return;
+    --unsent_;
+    to_.ask(7, [this](caf::expected<int> y) {
+      if (!y || *y != 7) std::abort();
+      send_next();
+      if (--open_ > 0) return;
+      quit();
+      finished_.count_down();
+    });
+  }
+
+  batcher::actors::client<handle> to_;
+  std::size_t unsent_;
+  std::size_t open_;
+  std::size_t window_;
+  std::latch& finished_;
+};
+
 /// Returns the requests per second that so many clients together get answered.
-template <std::size_t Bulk = 1, class Handle>
+template <std::size_t Bulk = 1, class Handle, class Client = windowed_client<Handle, Bulk>>
 double closed_loop_rate(caf::actor_system& system, const Handle& to, std::size_t clients,
                         std::size_t requests, std::size_t window) {
   std::latch finished{static_cast<std::ptrdiff_t>(clients)};
   auto each = requests / clients / Bulk * Bulk;
   auto begin = steady::now();
-  for (std::size_t i = 0; i < clients; ++i)
-    system.spawn<windowed_client<Handle, Bulk>>(to, each, window, finished);
+  for (std::size_t i = 0; i < clients; ++i) system.spawn<Client>(to, each, window, finished);
   finished.wait();
   return static_cast<double>(each * clients)
          / std::chrono::duration<double>(steady::now() - begin).count();

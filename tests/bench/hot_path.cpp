@@ -7,6 +7,7 @@
 // first.
 //
 //     single_over_echo_N          N clients, one request a message; `immediate`, cooperative workers
+//     client_over_echo_N          the same, asking with the library's `client` instead of `request`
 //     fill_over_echo_16           the same with full windows: `fill` and 2 ms
 //     bulk64_over_echo            4 clients, bulks of 64
 //     single_over_promise_queue   4 clients
@@ -88,6 +89,9 @@ public:
         compare(round, "single_over_echo" + name,
                 {"single" + name, [&] { return batcher_rate(clients, batching()); }},
                 {"echo" + name, [&] { return echo_rate(clients); }});
+        compare(round, "client_over_echo" + name,
+                {"client" + name, [&] { return client_rate(clients); }},
+                {"echo" + name, [&] { return echo_rate(clients); }});
       }
       compare(round, "fill_over_echo_16",
               {"fill_16",
@@ -151,6 +155,13 @@ private:
     caf::actor_system system{config_};
     auto to = spawn(system, opts);
     return closed_loop_rate(system, to, clients, chosen_.requests, window);
+  }
+
+  double client_rate(std::size_t clients) {
+    caf::actor_system system{config_};
+    auto to = spawn(system, batching());
+    return closed_loop_rate<1, handle, asking_client>(system, to, clients, chosen_.requests,
+                                                      window);
   }
 
   double bulk_rate(std::size_t clients, const batcher::options& opts = batching()) {

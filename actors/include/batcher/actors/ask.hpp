@@ -34,16 +34,6 @@ struct bulk_callback {
   [[nodiscard]] bool is_abandoned() const { return false; }
 };
 
-/// A callback as `std::function` wants it: copyable.
-template <class F>
-auto shareable(F call) {
-  if constexpr (std::copy_constructible<F>) {
-    return call;
-  } else {
-    return [shared = std::make_shared<F>(std::move(call))](auto x) { (*shared)(std::move(x)); };
-  }
-}
-
 } // namespace detail
 
 /// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to
@@ -56,9 +46,8 @@ auto shareable(F call) {
 template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, caf::expected<response_of<Handle>>>
 void ask(const Handle& batcher, submit<request_of<Handle>> request, F on_reply) {
-  using external = external_request<request_of<Handle>, response_of<Handle>>;
-  auto outside =
-    std::make_shared<external>(std::move(request), detail::shareable(std::move(on_reply)));
+  using external = callback_request<request_of<Handle>, response_of<Handle>>;
+  auto outside = std::make_shared<external>(std::move(request), shareable(std::move(on_reply)));
   if (batcher) compat::anon_send(batcher, external_message{std::move(outside)});
 }
 template <any_batcher_handle Handle, class F>
@@ -93,7 +82,7 @@ void ask_all(const Handle& batcher, bulk<request_of<Handle>> requests, F on_repl
   using response = response_of<Handle>;
   auto whole =
     collect_for<response>(requests.requests.size(),
-                          detail::bulk_callback<response>{detail::shareable(std::move(on_reply))});
+                          detail::bulk_callback<response>{shareable(std::move(on_reply))});
   if (!batcher) return;
   compat::anon_send(batcher, bulk_message{std::make_shared<bulk_payload<request_of<Handle>>>(
                                std::move(requests), std::move(whole))});

@@ -22,6 +22,7 @@
 #include <caf/expected.hpp>
 #include <caf/mailbox_element.hpp>
 #include <caf/result.hpp>
+#include <caf/scheduled_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/system_messages.hpp>
@@ -333,6 +334,21 @@ void send_at(caf::actor_clock& clock, caf::actor_clock::time_point at, caf::stro
              Ts&&... xs) {
   clock.schedule_message(at, std::move(to),
                          make_element(nullptr, caf::make_message_id(), std::forward<Ts>(xs)...));
+}
+
+/// Lets an actor expect an answer that nobody owes it, calls `on_answer()` in it when that comes, and
+/// returns by which name. It does not end by itself before.
+template <class F>
+[[nodiscard]] caf::message_id expect_answer(caf::scheduled_actor* self, F on_answer) {
+  auto id = self->new_request_id(caf::message_priority::normal).response_id();
+  self->add_multiplexed_response_handler(id, caf::behavior{std::move(on_answer)});
+  return id;
+}
+
+/// Gives that answer. `context`: as in `return_path::send`. Any thread.
+inline void give_answer(const caf::strong_actor_ptr& to, caf::message_id name,
+                        execution_context* context) {
+  to->enqueue(make_element(nullptr, name, caf::message{}), context);
 }
 
 /// The way back from a message to whoever sent it. Unlike CAF's response promise it is no larger

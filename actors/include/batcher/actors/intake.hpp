@@ -150,6 +150,7 @@ private:
     auto outside = take_as<external>(content.request);
     if (!outside) return refuse(at, msg);
     auto what = std::move(outside->what);
+    outside->context = context_;
     outside->expect(outside, 1);
     take(at, std::move(what), reply_type{*outside, 0}, {});
     promise(msg).deliver(caf::unit);

@@ -14,6 +14,7 @@
 #include "batcher/errc.hpp"
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -100,20 +101,29 @@ private:
   std::size_t expected_ = 0; // counted here: a shared pointer for each would cost two atomic steps
 };
 
-/// A request from outside the actor system. Answers when it dies unanswered, wherever that is: in a
-/// mailbox that nobody reads any more, too.
+/// A request that has its own way back. Whatever it is, it must see to it that it is answered if it
+/// dies unanswered, wherever that is: in a mailbox that nobody reads any more, too.
 template <class Request, class Response>
-class external_request final : public payload, public answer_sink<Response> {
+class external_request : public payload, public answer_sink<Response> {
 public:
-  using callback = std::function<void(caf::expected<Response>)>;
-
-  external_request(submit<Request> request, callback on_reply)
-    : what{std::move(request)}, on_reply_{std::move(on_reply)} {}
-
-  ~external_request() override { call_back(batcher_has_ended()); }
+  explicit external_request(submit<Request> request) : what{std::move(request)} {}
 
   /// To be moved from.
   submit<Request> what;
+  /// While a batcher has it: where to find the context of the actor that runs.
+  compat::execution_context* const* context = nullptr;
+};
+
+/// One whose answer is for a function.
+template <class Request, class Response>
+class callback_request final : public external_request<Request, Response> {
+public:
+  using callback = std::function<void(caf::expected<Response>)>;
+
+  callback_request(submit<Request> request, callback on_reply)
+    : external_request<Request, Response>{std::move(request)}, on_reply_{std::move(on_reply)} {}
+
+  ~callback_request() override { call_back(batcher_has_ended()); }
 
 private:
   void answer(std::size_t /*first*/, std::span<caf::expected<Response>> results) override {
@@ -128,6 +138,16 @@ private:
 
   callback on_reply_;
 };
+
+/// Returns a callback as `std::function` wants it: copyable.
+template <class F>
+auto shareable(F call) {
+  if constexpr (std::copy_constructible<F>) {
+    return call;
+  } else {
+    return [shared = std::make_shared<F>(std::move(call))](auto x) { (*shared)(std::move(x)); };
+  }
+}
 
 /// Collects the answers of several parts. A part that is not answered has the batcher's error.
 template <class Response>
