@@ -7,6 +7,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <utility>
+
 using namespace batcher;
 using namespace batcher::test;
 using namespace std::chrono_literals;
@@ -122,6 +124,27 @@ TEST_CASE("a worker that dies is not waited for") {
   REQUIRE_FALSE(r.next(r.now + 1ms));
   r.down(r.now + 2ms, b.worker);
   CHECK(r.take(r.now + 2ms).numbers == range(2, 3));
+}
+
+TEST_CASE("how slow a worker was is forgotten with it") {
+  auto wait_beside_one_that_comes_again_as = [](worker_id name) {
+    trained_rig r{adaptive()};
+    for (int i = 0; i < 30; ++i) {
+      r.admit(r.now, range(0, 128));
+      auto slow = r.take(r.now);
+      auto fast = r.take(r.now);
+      if (slow.worker != 1) std::swap(slow, fast);
+      r.complete(r.now + 10ms, fast);
+      r.complete(r.now += 30ms, slow);
+    }
+    r.down(r.now, 1);
+    r.core.worker_up(r.now, name, 1);
+    CHECK(r.send_one().worker == name);
+    r.admit(r.now + 1ms, 2);
+    CHECK_FALSE(r.next(r.now + 1ms));
+    return *r.core.next_deadline() - r.now;
+  };
+  CHECK(wait_beside_one_that_comes_again_as(1) == wait_beside_one_that_comes_again_as(7));
 }
 
 TEST_CASE("adaptive waits until max_delay at most and not an instant less if it pays") {
