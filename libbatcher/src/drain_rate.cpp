@@ -15,12 +15,20 @@ constexpr duration shortest = std::chrono::milliseconds{1};
 constexpr duration longest = std::chrono::minutes{1};
 constexpr duration unknown = std::chrono::seconds{1};
 
+// What comes so soon after the last reckoning counts as of that moment: an exponential for each lone
+// item would cost more than it says.
+constexpr duration negligible = std::chrono::milliseconds{1};
+
 // A sum so small that what it is of is long ago. Unit: items.
 constexpr double forgotten = 1e-3;
 
 } // namespace
 
 void drain_rate::add(time_point now, std::size_t items) noexcept {
+  if (since_ && now - updated_ < negligible) {
+    sum_ += static_cast<double>(items);
+    return;
+  }
   auto before = decayed(now);
   if (!since_ || before < forgotten) since_ = now;
   sum_ = before + static_cast<double>(items);

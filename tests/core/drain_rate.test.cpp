@@ -41,6 +41,13 @@ TEST_CASE("at a constant pace items take their number divided by the rate") {
   }
 }
 
+TEST_CASE("small batches close together count as much as large ones far apart") {
+  drain_rate rate;
+  auto now = start;
+  for (; now < start + 2s; now += 10us) rate.add(now, 1);
+  CHECK(is_about(rate.time_for(now, 100'000), 1s));
+}
+
 TEST_CASE("a new pace is known after a few seconds") {
   drain_rate rate;
   auto now = run(rate, start, 10s);
