@@ -35,16 +35,17 @@ void worker_table::add(worker_id id) {
   assert(is_new);
   if (!is_new) return;
   ++by_stage_[static_cast<std::size_t>(worker_stage::down)];
+  it->second.id = id;
   it->second.added = true;
   it->second.wait_end = at_once;
-  list(id, it->second);
+  list(it->second);
 }
 
 std::optional<worker_id> worker_table::next_start(time_point now) {
   start_trials(now);
   if (starts_.empty() || starts_.begin()->first > now) return std::nullopt;
   auto id = starts_.begin()->second;
-  move_to(worker_stage::starting, id, entries_.at(id));
+  move_to(worker_stage::starting, entries_.at(id));
   return id;
 }
 
@@ -53,6 +54,7 @@ void worker_table::up(worker_id id, std::size_t credit) {
   auto [it, is_new] = entries_.try_emplace(id);
   auto& e = it->second;
   if (is_new) {
+    e.id = id;
     e.stage = worker_stage::starting;
     ++by_stage_[static_cast<std::size_t>(worker_stage::starting)];
   } else if (e.stage != worker_stage::starting) {
@@ -61,7 +63,7 @@ void worker_table::up(worker_id id, std::size_t credit) {
   e.credit = credit;
   e.failures = 0;
   e.times_aside = 0;
-  move_to(worker_stage::serving, id, e);
+  move_to(worker_stage::serving, e);
 }
 
 void worker_table::down(time_point now, worker_id id) {
@@ -71,32 +73,25 @@ void worker_table::down(time_point now, worker_id id) {
   bool is_final =
     !e.added || e.stage == worker_stage::retiring || rules_.restart_delay <= duration::zero();
   if (is_final) return erase(it);
-  unlist(id, e);
+  unlist(e);
   credit_in_use_ -= std::exchange(e.held, 0);
   e.wait_end = now + draw_wait(rules_.restart_delay, ++e.deaths);
-  move_to(worker_stage::down, id, e);
+  move_to(worker_stage::down, e);
 }
 
 void worker_table::retire(worker_id id) {
   auto it = entries_.find(id);
   if (it == entries_.end()) return;
-  move_to(worker_stage::retiring, id, it->second);
+  move_to(worker_stage::retiring, it->second);
   leave_if_idle(it);
-}
-
-std::optional<worker_id> worker_table::take_retired() {
-  if (retired_.empty()) return std::nullopt;
-  auto id = retired_.back();
-  retired_.pop_back();
-  return id;
 }
 
 void worker_table::set_credit(std::size_t credit) {
   assert(credit >= 1);
   for (auto& [id, e] : entries_) {
-    unlist(id, e);
+    unlist(e);
     e.credit = credit;
-    list(id, e);
+    list(e);
   }
 }
 
@@ -104,14 +99,13 @@ std::optional<worker_id> worker_table::assign(time_point now, std::optional<work
   start_trials(now);
   if (ready_.empty()) return std::nullopt;
   auto best = ready_.begin();
-  if (best->second == avoid && ready_.size() > 1) ++best;
-  auto id = best->second;
-  auto& e = entries_.at(id);
-  unlist(id, e);
+  if (best->second->id == avoid && ready_.size() > 1) ++best;
+  auto& e = *best->second;
+  unlist(e);
   ++e.held;
   ++credit_in_use_;
-  list(id, e);
-  return id;
+  list(e);
+  return e.id;
 }
 
 void worker_table::release(worker_id id) {
@@ -119,10 +113,10 @@ void worker_table::release(worker_id id) {
   if (it == entries_.end() || !it->second.is_up()) return;
   auto& e = it->second;
   assert(e.held > 0);
-  unlist(id, e);
+  unlist(e);
   --e.held;
   --credit_in_use_;
-  list(id, e);
+  list(e);
   leave_if_idle(it);
 }
 
@@ -133,7 +127,7 @@ void worker_table::succeeded(worker_id id) {
   e->failures = 0;
   if (e->stage != worker_stage::probation) return;
   e->times_aside = 0;
-  move_to(worker_stage::serving, id, *e);
+  move_to(worker_stage::serving, *e);
 }
 
 void worker_table::failed(time_point now, worker_id id) {
@@ -149,7 +143,7 @@ void worker_table::failed(time_point now, worker_id id) {
   auto base = restarts ? rules_.restart_delay : default_aside_delay;
   e->wait_end = now + draw_wait(base, ++e->times_aside);
   e->failures = 0;
-  move_to(worker_stage::aside, id, *e);
+  move_to(worker_stage::aside, *e);
 }
 
 bool worker_table::has_credit(time_point now) const noexcept {
@@ -185,42 +179,42 @@ std::size_t worker_table::entry::allowance() const noexcept {
   return 0;
 }
 
-void worker_table::list(worker_id id, entry& e) {
-  if (e.stage == worker_stage::down) starts_.emplace(e.wait_end, id);
-  if (e.stage == worker_stage::aside && e.held == 0) trials_.emplace(e.wait_end, id);
+void worker_table::list(entry& e) {
+  if (e.stage == worker_stage::down) starts_.emplace(e.wait_end, e.id);
+  if (e.stage == worker_stage::aside && e.held == 0) trials_.emplace(e.wait_end, e.id);
   if (e.held >= e.allowance()) return;
   free_credit_ += e.allowance() - e.held;
   ++credit_changes_;
   e.since = next_since_--;
   rank place{e.held, e.since};
   if (e.seat.empty()) {
-    ready_.emplace(place, id);
+    ready_.emplace(place, &e);
   } else {
     e.seat.key() = place;
     ready_.insert(std::move(e.seat));
   }
 }
 
-void worker_table::unlist(worker_id id, entry& e) {
-  if (e.stage == worker_stage::down) starts_.erase({e.wait_end, id});
-  if (e.stage == worker_stage::aside) trials_.erase({e.wait_end, id});
+void worker_table::unlist(entry& e) {
+  if (e.stage == worker_stage::down) starts_.erase({e.wait_end, e.id});
+  if (e.stage == worker_stage::aside) trials_.erase({e.wait_end, e.id});
   if (e.held >= e.allowance()) return;
   free_credit_ -= e.allowance() - e.held;
   ++credit_changes_;
   e.seat = ready_.extract({e.held, e.since});
 }
 
-void worker_table::move_to(worker_stage next, worker_id id, entry& e) {
-  unlist(id, e);
+void worker_table::move_to(worker_stage next, entry& e) {
+  unlist(e);
   --by_stage_[static_cast<std::size_t>(e.stage)];
   e.stage = next;
   ++by_stage_[static_cast<std::size_t>(e.stage)];
-  list(id, e);
+  list(e);
 }
 
 void worker_table::erase(entries::iterator it) {
-  auto& [id, e] = *it;
-  unlist(id, e);
+  auto& e = it->second;
+  unlist(e);
   --by_stage_[static_cast<std::size_t>(e.stage)];
   credit_in_use_ -= e.held;
   entries_.erase(it);
@@ -244,7 +238,7 @@ bool worker_table::is_trial_due(time_point now) const noexcept {
 void worker_table::start_trials(time_point now) {
   while (is_trial_due(now)) {
     auto id = trials_.begin()->second;
-    move_to(worker_stage::probation, id, entries_.at(id));
+    move_to(worker_stage::probation, entries_.at(id));
   }
 }
 

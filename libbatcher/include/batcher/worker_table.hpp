@@ -102,7 +102,12 @@ public:
   void retire(worker_id id);
 
   /// Hands out, once, a worker that has retired and left. Call until empty.
-  [[nodiscard]] std::optional<worker_id> take_retired();
+  [[nodiscard]] std::optional<worker_id> take_retired() {
+    if (retired_.empty()) return std::nullopt;
+    auto id = retired_.back();
+    retired_.pop_back();
+    return id;
+  }
 
   /// Sets the credit of every worker that is up. Batches that are held beyond it stay.
   /// Precondition: at least 1.
@@ -181,10 +186,12 @@ public:
 private:
   // Fewest batches first, then latest: the second part counts down.
   using rank = std::pair<std::size_t, std::uint64_t>;
-  using ready_list = std::map<rank, worker_id>;
+  struct entry;
+  using ready_list = std::map<rank, entry*>;
   using wait_list = std::set<std::pair<time_point, worker_id>>;
 
   struct entry {
+    worker_id id = 0;
     worker_stage stage = worker_stage::down;
     bool added = false; // by the batcher, which will start it again
     std::size_t credit = 0;
@@ -203,9 +210,9 @@ private:
 
   // Each worker is on the one list that its stage and what it holds ask for, or on none. Whoever
   // changes either takes it off before and puts it on again after.
-  void list(worker_id id, entry& e);
-  void unlist(worker_id id, entry& e);
-  void move_to(worker_stage next, worker_id id, entry& e);
+  void list(entry& e);
+  void unlist(entry& e);
+  void move_to(worker_stage next, entry& e);
   void erase(entries::iterator it);
   void leave_if_idle(entries::iterator it);
 
