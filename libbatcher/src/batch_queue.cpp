@@ -132,12 +132,6 @@ void batch_queue::update(time_point now, std::optional<time_point> draining_sinc
   }
 }
 
-std::optional<time_point> batch_queue::next_due_at() const noexcept {
-  if (!due_.empty()) return time_point::min();
-  if (!waiting_.empty()) return waiting_.begin()->first.first;
-  return std::nullopt;
-}
-
 std::optional<time_point> batch_queue::oldest() const noexcept {
   std::optional<time_point> oldest;
   for (auto& [key, l] : lanes_) {

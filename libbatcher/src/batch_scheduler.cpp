@@ -16,6 +16,9 @@ namespace batcher {
 
 namespace {
 
+// Flights that have ended and are kept for others.
+constexpr std::size_t most_spare = 64;
+
 supervision supervision_of(const options& opts) {
   return {.restart_delay = opts.restart_delay,
           .max_restart_delay = opts.max_restart_delay,
@@ -50,36 +53,53 @@ std::optional<batch_scheduler::batch> batch_scheduler::next_batch(time_point now
   while (!is_closed() && !is_paused_ && workers_.has_credit(now)) {
     if (auto it = next_retry(); it != retries_.end()) {
       auto failed_at = it->second.failed_at;
-      auto again = take_retry(now, it);
-      if (!again.slots.empty()) return dispatch(now, std::move(again), failed_at);
+      auto again = new_flight();
+      take_retry(now, it, again.mapped());
+      if (!again.mapped().slots.empty()) return latest(dispatch(now, std::move(again), failed_at));
+      keep(std::move(again));
       continue;
     }
     auto* due = queue_.next_due(now);
     if (!due) break;
-    auto fresh = take_due(now, *due);
-    if (fresh.slots.empty()) {
+    auto fresh = new_flight();
+    take_due(now, *due, fresh.mapped());
+    if (fresh.mapped().slots.empty()) {
+      keep(std::move(fresh));
       queue_.end_turn(now, *due);
       continue;
     }
     ++due->batches;
     budget_.earn(opts_.on_failure);
-    auto out = dispatch(now, std::move(fresh), std::nullopt);
+    auto& f = dispatch(now, std::move(fresh), std::nullopt);
     queue_.end_turn(now, *due);
-    return out;
+    return latest(f);
   }
   publish();
   return std::nullopt;
 }
 
-std::optional<batch_id> batch_scheduler::take_given_up() {
-  if (given_up_.empty()) return std::nullopt;
-  auto id = given_up_.back();
-  given_up_.pop_back();
-  return id;
+// One that has ended, with its memory, if there is any: as it was made but for that.
+batch_scheduler::flights::node_type batch_scheduler::new_flight() {
+  if (spare_flights_.empty()) {
+    flights made;
+    return made.extract(made.try_emplace(0).first);
+  }
+  auto node = std::move(spare_flights_.back());
+  spare_flights_.pop_back();
+  return node;
 }
 
-batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,
-                                                 std::optional<worker_id> avoid) {
+void batch_scheduler::keep(flights::node_type ended) {
+  if (spare_flights_.size() >= most_spare) return;
+  auto& f = ended.mapped();
+  f.slots.clear();
+  f = {.slots = std::move(f.slots)};
+  spare_flights_.push_back(std::move(ended));
+}
+
+const flight& batch_scheduler::dispatch(time_point now, flights::node_type node,
+                                        std::optional<worker_id> avoid) {
+  auto& f = node.mapped();
   f.worker = *workers_.assign(now, avoid);
   f.dispatched_at = now;
   if (auto* forecast = f.lane->forecast.get()) {
@@ -102,22 +122,18 @@ batch_scheduler::batch batch_scheduler::dispatch(time_point now, flight f,
   in_flight_items_ += f.slots.size();
   counters_->on_dispatched(f.reason, f.slots.size(), f.padding_items);
   rate_.add(now, f.slots.size());
-  if (spare_nodes_.empty()) {
-    flights_.emplace_hint(flights_.end(), id, std::move(f));
-  } else {
-    auto node = std::move(spare_nodes_.back());
-    spare_nodes_.pop_back();
-    node.key() = id;
-    node.mapped() = std::move(f);
-    flights_.insert(flights_.end(), std::move(node));
-  }
-  auto& kept = flights_.rbegin()->second;
-  return {.id = id,
-          .worker = kept.worker,
-          .attempt = kept.attempt,
-          .padding_items = kept.padding_items,
-          .key = kept.lane->key(),
-          .slots = kept.slots};
+  node.key() = id;
+  return flights_.insert(flights_.end(), std::move(node))->second;
+}
+
+// Of the batch that was dispatched just now.
+batch_scheduler::batch batch_scheduler::latest(const flight& f) const {
+  return {.id = last_batch_,
+          .worker = f.worker,
+          .attempt = f.attempt,
+          .padding_items = f.padding_items,
+          .key = f.lane->key(),
+          .slots = f.slots};
 }
 
 void batch_scheduler::forget_retry(time_point now, retries::iterator it) {
@@ -202,11 +218,12 @@ void batch_scheduler::abandon(time_point now, errc why) {
   if (is_closed()) return;
   closed_ = why;
   while (!flights_.empty()) {
-    auto f = land(now, flights_.begin()->first);
-    if (!f) continue;
-    depart_all(f->slots, why);
-    observe(now, *f, why, 0, duration::zero());
-    end_flight(now, *f->lane);
+    auto node = land(now, flights_.begin()->first);
+    if (node.empty()) continue;
+    auto& f = node.mapped();
+    depart_all(f.slots, why);
+    observe(now, f, why, 0, duration::zero());
+    end_flight(now, std::move(node));
   }
   answer_waiting(why);
   publish();
@@ -235,11 +252,13 @@ void batch_scheduler::answer_waiting(errc why) {
 
 // -- queries --------------------------------------------------------------------------------------
 
-std::optional<time_point> batch_scheduler::next_deadline() {
-  if (is_closed()) return std::nullopt;
+// No optional, and so for all that is asked once for each batch: g++ returns one through memory, and
+// whoever reads it stalls.
+time_point batch_scheduler::deadline() {
+  if (is_closed()) return time_point::max();
   auto next = time_point::max();
-  auto consider = [&](const std::optional<time_point>& at) {
-    if (at) next = std::min(next, *at);
+  auto consider = [&](std::optional<time_point> at) {
+    next = std::min(next, at.value_or(time_point::max()));
   };
   if (!is_paused_ && workers_.has_credit(last_now_)) consider(queue_.next_due_at());
   consider(item_deadlines_.earliest([this](auto at, auto id) { return is_item_deadline(at, id); }));
@@ -251,7 +270,6 @@ std::optional<time_point> batch_scheduler::next_deadline() {
   bool is_waited_for = queue_items() > 0 || credit_.has_waiting();
   if (out_since_ && !workers_.is_serviceable() && is_waited_for)
     consider(workers_.workers() == 0 ? *out_since_ : *out_since_ + opts_.max_outage);
-  if (next == time_point::max()) return std::nullopt;
   return std::max(next, last_now_);
 }
 

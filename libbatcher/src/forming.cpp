@@ -6,15 +6,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <utility>
 
 namespace batcher {
 
-flight batch_scheduler::take_due(time_point now, lane& due) {
+void batch_scheduler::take_due(time_point now, lane& due, flight& f) {
   auto decision = queue_.decide(due, now);
-  flight f;
-  f.slots = std::exchange(spare_slots_, {});
-  f.slots.clear();
   f.lane = &due;
   f.reason = decision.reason;
   f.ready_at = decision.ready_at;
@@ -48,7 +44,6 @@ flight batch_scheduler::take_due(time_point now, lane& due) {
     f.slots.push_back(slot);
   }
   f.padding_items = padding_of(f.slots.size(), opts_);
-  return f;
 }
 
 // The loop in `take_due` at less cost, for items whose order nothing but their arrival decides.
@@ -81,9 +76,8 @@ batch_scheduler::retries::iterator batch_scheduler::next_retry() noexcept {
 }
 
 // Without slots: nobody wants its items any more, and the lane may be gone.
-flight batch_scheduler::take_retry(time_point now, retries::iterator it) {
+void batch_scheduler::take_retry(time_point now, retries::iterator it, flight& f) {
   auto& again = it->second;
-  flight f;
   f.lane = again.lane;
   f.reason = close_reason::retry;
   f.ready_at = again.ready_at;
@@ -101,7 +95,6 @@ flight batch_scheduler::take_retry(time_point now, retries::iterator it) {
   f.padding_items = padding_of(f.slots.size(), opts_);
   if (!f.slots.empty()) ++f.lane->batches;
   forget_retry(now, it);
-  return f;
 }
 
 } // namespace batcher

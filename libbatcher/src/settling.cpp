@@ -11,13 +11,6 @@
 
 namespace batcher {
 
-namespace {
-
-// Nodes of ended flights that are kept for others.
-constexpr std::size_t most_spare = 64;
-
-} // namespace
-
 // -- departure ------------------------------------------------------------------------------------
 
 void batch_scheduler::depart(const departure& left) {
@@ -116,40 +109,39 @@ slot_number batch_scheduler::first_wanted(time_point horizon, slot_number slot) 
 
 bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& report) {
   now = forward(now);
-  auto f = land(now, id);
-  if (!f) return false;
-  if (report.results != f->slots.size()) {
-    settle_failed(now, *f, errc::result_count_mismatch, report.executed);
-    end_flight(now, *f->lane);
-    return true;
+  auto node = land(now, id);
+  if (node.empty()) return false;
+  auto& f = node.mapped();
+  if (report.results != f.slots.size()) {
+    settle_failed(now, f, errc::result_count_mismatch, report.executed);
+  } else {
+    workers_.succeeded(f.worker);
+    f.lane->turnaround.add(now, now - f.dispatched_at);
+    learn(now, f);
+    deliver(f, report);
+    observe(now, f, errc::none, report.failed.size(), report.executed);
   }
-  workers_.succeeded(f->worker);
-  f->lane->turnaround.add(now, now - f->dispatched_at);
-  learn(now, *f);
-  deliver(*f, report);
-  observe(now, *f, errc::none, report.failed.size(), report.executed);
-  end_flight(now, *f->lane);
-  spare_slots_ = std::move(f->slots);
+  end_flight(now, std::move(node));
   return true;
 }
 
 bool batch_scheduler::fail(time_point now, batch_id id, errc why, duration executed) {
   assert(failure_of(why));
   now = forward(now);
-  auto f = land(now, id);
-  if (!f) return false;
-  settle_failed(now, *f, why, executed);
-  end_flight(now, *f->lane);
+  auto node = land(now, id);
+  if (node.empty()) return false;
+  settle_failed(now, node.mapped(), why, executed);
+  end_flight(now, std::move(node));
   return true;
 }
 
 // Takes a flight out whose worker has come back; nothing if its items have left before. Its lane
 // stays until `end_flight`.
-std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
+batch_scheduler::flights::node_type batch_scheduler::land(time_point now, batch_id id) {
   auto node = flights_.extract(id);
   if (node.empty()) {
     if (!is_closed()) counters_->on_late_answer();
-    return std::nullopt;
+    return node;
   }
   auto& f = node.mapped();
   workers_.release(f.worker);
@@ -157,16 +149,14 @@ std::optional<flight> batch_scheduler::land(time_point now, batch_id id) {
   note_outage(now); // the last one may have retired
   if (f.is_given_up) {
     if (!is_closed()) counters_->on_late_answer();
-    end_flight(now, *f.lane);
-    return std::nullopt;
+    end_flight(now, std::move(node));
+    return {};
   }
   auto live = live_items(f.slots);
   in_flight_items_ -= live;
   counters_->on_returned(live);
   counters_->on_wasted(f.slots.size() - live);
-  auto landed = std::move(f);
-  if (spare_nodes_.size() < most_spare) spare_nodes_.push_back(std::move(node));
-  return landed;
+  return node;
 }
 
 void batch_scheduler::note_return(time_point now, flight& f) {
@@ -287,14 +277,16 @@ void batch_scheduler::worker_down(time_point now, worker_id id) {
       counters_->on_returned(live);
       settle_failed(now, f, errc::worker_lost, duration::zero());
     }
-    end_flight(now, *f.lane);
+    end_flight(now, std::move(node));
   }
   workers_.down(now, id);
   outlook_.erase(id);
   note_outage(now);
 }
 
-void batch_scheduler::end_flight(time_point now, lane& of) {
+void batch_scheduler::end_flight(time_point now, flights::node_type node) {
+  auto& of = *node.mapped().lane;
+  keep(std::move(node));
   --of.batches;
   queue_.update(now, of);
 }

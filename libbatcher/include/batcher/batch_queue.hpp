@@ -101,7 +101,11 @@ public:
 
   /// Returns when a lane becomes due: at once (the clock's smallest) if one is already. Empty:
   /// never by itself. O(1).
-  [[nodiscard]] std::optional<time_point> next_due_at() const noexcept;
+  [[nodiscard]] std::optional<time_point> next_due_at() const noexcept {
+    if (!due_.empty()) return time_point::min();
+    if (!waiting_.empty()) return waiting_.begin()->first.first;
+    return std::nullopt;
+  }
 
   /// Returns since when the oldest item waits. O(lanes).
   [[nodiscard]] std::optional<time_point> oldest() const noexcept;

@@ -114,7 +114,12 @@ public:
   }
   bool complete(time_point now, batch_id id, const batch_report& report);
   bool fail(time_point now, batch_id id, errc why, duration executed);
-  [[nodiscard]] std::optional<batch_id> take_given_up();
+  [[nodiscard]] std::optional<batch_id> take_given_up() {
+    if (given_up_.empty()) return std::nullopt;
+    auto id = given_up_.back();
+    given_up_.pop_back();
+    return id;
+  }
   [[nodiscard]] std::span<const departure> departures() const noexcept { return departures_; }
   void clear_departures();
 
@@ -139,7 +144,10 @@ public:
 
   // -- queries ------------------------------------------------------------------------------------
 
-  [[nodiscard]] std::optional<time_point> next_deadline();
+  [[nodiscard]] std::optional<time_point> next_deadline() {
+    auto at = deadline();
+    return at == time_point::max() ? std::nullopt : std::optional{at};
+  }
   [[nodiscard]] errc refusal() const noexcept;
   [[nodiscard]] bool is_idle() const noexcept { return table_.items() == departures_.size(); }
   [[nodiscard]] bool is_closed() const noexcept { return closed_ != errc::none; }
@@ -194,15 +202,18 @@ private:
   [[nodiscard]] slot_number first_wanted(time_point horizon, slot_number slot);
 
   // batches
-  [[nodiscard]] flight take_due(time_point now, lane& due);
+  [[nodiscard]] flights::node_type new_flight();
+  void keep(flights::node_type ended);
+  void take_due(time_point now, lane& due, flight& f);
   void take_line(time_point now, time_point behind, lane& due, std::size_t limit, batch_slots& to);
   [[nodiscard]] retries::iterator next_retry() noexcept;
-  [[nodiscard]] flight take_retry(time_point now, retries::iterator it);
-  [[nodiscard]] batch dispatch(time_point now, flight f, std::optional<worker_id> avoid);
+  void take_retry(time_point now, retries::iterator it, flight& f);
+  const flight& dispatch(time_point now, flights::node_type node, std::optional<worker_id> avoid);
+  [[nodiscard]] batch latest(const flight& f) const;
   void forget_retry(time_point now, retries::iterator it);
 
   // settling
-  [[nodiscard]] std::optional<flight> land(time_point now, batch_id id);
+  [[nodiscard]] flights::node_type land(time_point now, batch_id id);
   void note_return(time_point now, flight& f);
   void learn(time_point now, const flight& f);
   void deliver(const flight& f, const batch_report& report);
@@ -211,7 +222,7 @@ private:
   void give_up(time_point now, batch_id id);
   void observe(time_point now, const flight& f, errc outcome, std::size_t item_errors,
                duration executed);
-  void end_flight(time_point now, lane& of);
+  void end_flight(time_point now, flights::node_type node);
 
   // life
   [[nodiscard]] bool is_out(time_point now) const noexcept;
@@ -219,6 +230,7 @@ private:
   [[nodiscard]] std::size_t cost_of(const batch_slots& slots) const noexcept;
   void answer_waiting(errc why);
   void publish() noexcept;
+  [[nodiscard]] time_point deadline(); // the clock's largest for never
   [[nodiscard]] bool is_item_deadline(time_point at, std::uint64_t id) const noexcept;
   [[nodiscard]] bool is_flight_deadline(time_point at, std::uint64_t id) const noexcept;
 
@@ -240,10 +252,9 @@ private:
   deadlines flight_deadlines_;
   std::vector<departure> departures_;
   std::vector<batch_id> given_up_;
-  std::vector<flights::node_type> spare_nodes_; // memory of flights that have ended
-  batch_slots spare_slots_;                     // and of one of their lists
-  std::vector<slot_number> run_;                // what `admit_run` returned
-  std::vector<time_point> arrivals_;            // of the batch that is being settled
+  std::vector<flights::node_type> spare_flights_; // memory of those that have ended
+  std::vector<slot_number> run_;                  // what `admit_run` returned
+  std::vector<time_point> arrivals_;              // of the batch that is being settled
   std::size_t retry_items_ = 0;
   std::size_t retry_cost_ = 0;
   std::size_t in_flight_items_ = 0;

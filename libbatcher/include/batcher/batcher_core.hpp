@@ -20,8 +20,7 @@
 //      priority is overtaken within its bound (lane.hpp): none of them starves.
 //   6. No worker holds more batches than its credit.
 //   7. No item is dispatched whose deadline has come or whose sender has ended, or, while others
-//      could fill its batch, whose deadline comes before a batch of its lane is
-//      sure to be back.
+//      could fill its batch, whose deadline comes before a batch of its lane is sure to be back.
 //
 // Worked trace, fill, max_batch_items 2, max_delay 10 ms, one worker with credit 1:
 //     t=0   admit a        next_batch: none     next_deadline: 10
@@ -43,6 +42,7 @@
 #include "batcher/time.hpp"
 #include "batcher/worker_table.hpp"
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -363,14 +363,12 @@ private:
 
   void forget_same(std::size_t hash, slot_number slot, slot_number heir) {
     auto [begin, end] = by_hash_.equal_range(hash);
-    for (auto it = begin; it != end; ++it) {
-      if (it->second != slot) continue;
-      if (heir == no_slot)
-        by_hash_.erase(it);
-      else
-        it->second = heir;
-      return;
-    }
+    auto it = std::find_if(begin, end, [&](auto& entry) { return entry.second == slot; });
+    if (it == end) return;
+    if (heir == no_slot)
+      by_hash_.erase(it);
+    else
+      it->second = heir;
   }
 
   item_seats<Item> seats_;

@@ -30,8 +30,8 @@ struct flight {
   worker_id worker = 0;
   batcher::lane* lane = nullptr;
   close_reason reason = close_reason::size;
-  time_point ready_at;
-  time_point dispatched_at;
+  time_point ready_at = {};
+  time_point dispatched_at = {};
   /// When it is expected back; `time_point::max()` where nobody asked or knows.
   time_point expected_at = time_point::max();
   /// How long its worker was at it, once it is back. Only where somebody may ask.

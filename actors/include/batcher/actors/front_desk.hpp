@@ -185,6 +185,7 @@ public:
 
   /// Answers whatever has left the core; `work` has the results, where there are any.
   void answer_departed(time_point at, job_type* work = nullptr) {
+    if (core_.departures().empty()) return;
     // Whatever throws, no later call may find them there without their results: then they are
     // answered by being destroyed.
     struct clearing {
