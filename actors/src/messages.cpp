@@ -4,6 +4,8 @@
 
 #include "batcher/actors/messages.hpp"
 
+#include "batcher/actors/mail.hpp"
+
 #include <caf/timespan.hpp>
 
 #include <cstdint>

@@ -23,6 +23,7 @@
 #include "batcher/actors/intake.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"

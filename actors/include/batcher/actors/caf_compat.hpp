@@ -235,17 +235,6 @@ void monitor(Self* self, const Handle& handle, F on_down) {
 #endif
 }
 
-/// Lets an actor go on when it gets an error as a message of its own; by default it ends. Whoever is
-/// answered without having asked, and does not understand the answer, sends one back. 1.x deprecates
-/// the handler, but a typed actor would have to take errors in its interface instead.
-template <class Self>
-void ignore_errors(Self* self) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  self->set_error_handler([](caf::error&) {});
-#pragma GCC diagnostic pop
-}
-
 // -- messages -------------------------------------------------------------------------------------
 
 // What enqueue() is given and returns, for actors that override it.
@@ -269,30 +258,14 @@ template <class T>
   return msg.content().template match_elements<T>();
 }
 
-/// Returns whether a message overtakes those of normal priority.
-[[nodiscard]] inline bool is_urgent(const caf::mailbox_element& msg) {
-  return msg.mid.category() == caf::message_id::urgent_message_category;
-}
-
-/// Returns whether a message is made of just these types, whoever sent it.
-template <class... Ts>
-[[nodiscard]] bool is_of(const caf::mailbox_element& msg) {
-  return msg.content().template match_elements<Ts...>();
-}
-
 /// Returns whether a message is one `T` that can be moved out of it.
 template <class T>
 [[nodiscard]] bool owns_only(const caf::mailbox_element& msg) {
 #if BATCHER_CAF_1
-  return msg.payload.unique() && is_of<T>(msg);
+  return msg.payload.unique() && msg.content().template match_elements<T>();
 #else
-  return is_of<T>(msg) && !msg.content().shared();
+  return msg.content().template match_elements<T>() && !msg.content().shared();
 #endif
-}
-
-/// Returns whether a message is an answer to a request.
-[[nodiscard]] inline bool is_response(const caf::mailbox_element& msg) {
-  return msg.mid.is_response();
 }
 
 /// Takes the only element of a message, which is copied if others hold the message, too.
@@ -316,39 +289,6 @@ template <class... Ts>
 #else
   return caf::make_mailbox_element(std::move(sender), id, {}, std::forward<Ts>(xs)...);
 #endif
-}
-
-/// Sends a message. `context`: as in `return_path::send`. Any thread.
-template <class... Ts>
-void send(execution_context* context, caf::strong_actor_ptr from, caf::abstract_actor* to,
-          Ts&&... xs) {
-  if (to)
-    to->enqueue(make_element(std::move(from), caf::make_message_id(), std::forward<Ts>(xs)...),
-                context);
-}
-
-/// Sends a message at an instant. 0.17.6 cannot take it back, and `to` lives until it arrives. Any
-/// thread.
-template <class... Ts>
-void send_at(caf::actor_clock& clock, caf::actor_clock::time_point at, caf::strong_actor_ptr to,
-             Ts&&... xs) {
-  clock.schedule_message(at, std::move(to),
-                         make_element(nullptr, caf::make_message_id(), std::forward<Ts>(xs)...));
-}
-
-/// Lets an actor expect an answer that nobody owes it, calls `on_answer()` in it when that comes, and
-/// returns by which name. It does not end by itself before.
-template <class F>
-[[nodiscard]] caf::message_id expect_answer(caf::scheduled_actor* self, F on_answer) {
-  auto id = self->new_request_id(caf::message_priority::normal).response_id();
-  self->add_multiplexed_response_handler(id, caf::behavior{std::move(on_answer)});
-  return id;
-}
-
-/// Gives that answer. `context`: as in `return_path::send`. Any thread.
-inline void give_answer(const caf::strong_actor_ptr& to, caf::message_id name,
-                        execution_context* context) {
-  to->enqueue(make_element(nullptr, name, caf::message{}), context);
 }
 
 /// The way back from a message to whoever sent it. Unlike CAF's response promise it is no larger
@@ -433,23 +373,25 @@ inline void set_policy(caf::actor_system_config& cfg, const std::string& policy)
 #endif
 }
 
+/// Sets an option of the scheduler. 1.x has put a prefix before their names.
+inline void set_scheduler_option(caf::actor_system_config& cfg, const std::string& name,
+                                 std::size_t value) {
+#if BATCHER_CAF_1
+  cfg.set("caf.scheduler." + name, value);
+#else
+  cfg.set("scheduler." + name, value);
+#endif
+}
+
 /// Sets the number of the scheduler's threads. Unset, CAF takes one per core but at least four.
 inline void set_threads(caf::actor_system_config& cfg, std::size_t threads) {
-#if BATCHER_CAF_1
-  cfg.set("caf.scheduler.max-threads", threads);
-#else
-  cfg.set("scheduler.max-threads", threads);
-#endif
+  set_scheduler_option(cfg, "max-threads", threads);
 }
 
 /// Sets how many messages an actor may handle before it is another one's turn. Unset, CAF lets it
 /// empty its mailbox.
 inline void set_max_throughput(caf::actor_system_config& cfg, std::size_t messages) {
-#if BATCHER_CAF_1
-  cfg.set("caf.scheduler.max-throughput", messages);
-#else
-  cfg.set("scheduler.max-throughput", messages);
-#endif
+  set_scheduler_option(cfg, "max-throughput", messages);
 }
 
 } // namespace batcher::actors::compat

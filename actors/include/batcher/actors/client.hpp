@@ -12,6 +12,7 @@
 
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/reply.hpp"
 #include "batcher/actors/requests.hpp"
 

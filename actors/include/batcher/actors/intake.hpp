@@ -12,6 +12,7 @@
 #include "batcher/actors/front_desk.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/reply.hpp"
 #include "batcher/actors/requests.hpp"

@@ -17,6 +17,7 @@
 #include "batcher/actors/batcher_actor.hpp"
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/intake.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/reply.hpp"
 #include "batcher/actors/requests.hpp"

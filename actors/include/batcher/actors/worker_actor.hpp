@@ -10,6 +10,7 @@
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/reply.hpp"
 
