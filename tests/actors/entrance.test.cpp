@@ -39,7 +39,9 @@ struct entrance_fixture : actor_fixture {
   /// What has joined the message that is handled; empty once that is over.
   std::vector<int> next(bool was_in_mailbox, bool closes = false, bool is_idle = false) {
     std::vector<int> numbers;
-    for (auto& msg : door.next({}, was_in_mailbox, closes, is_idle)) numbers.push_back(take(*msg));
+    entrance::burst joined;
+    static_cast<void>(door.next(joined, was_in_mailbox, closes, is_idle));
+    for (auto& msg : joined) numbers.push_back(take(*msg));
     return numbers;
   }
 
@@ -152,6 +154,26 @@ TEST_CASE_METHOD(entrance_fixture, "while somebody handles a message, others do 
   CHECK(mailbox == numbers{1});
 }
 
+TEST_CASE_METHOD(entrance_fixture, "a finished job gets in without a message, and others join it") {
+  REQUIRE(door.enter_at_once());
+  admit(1, kind::request);
+  CHECK(next(false) == numbers{1});
+  CHECK(next(false) == numbers{});
+  CHECK(door.enter_at_once());
+}
+
+TEST_CASE_METHOD(entrance_fixture, "while anything is handled or waits no job gets in at once") {
+  idle();
+  admit(1, kind::request);
+  CHECK_FALSE(door.enter_at_once());
+  CHECK(next(false) == numbers{});
+  door.enter();
+  CHECK_FALSE(door.enter_at_once());
+  door.leave(false, true);
+  admit(10, kind::ordered);
+  CHECK_FALSE(door.enter_at_once());
+}
+
 TEST_CASE_METHOD(entrance_fixture, "a closed burst lets nobody hold a thread for ever") {
   idle();
   admit(1, kind::request);
@@ -169,6 +191,7 @@ TEST_CASE_METHOD(entrance_fixture, "after the end everything goes to the mailbox
   admit(3, kind::request);
   admit(4, kind::request);
   CHECK(mailbox == numbers{1, 3, 4});
+  CHECK_FALSE(door.enter_at_once());
 }
 
 // -- the same, seen from outside ------------------------------------------------------------------

@@ -27,17 +27,13 @@
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/refusals.hpp"
 #include "batcher/actors/reply.hpp"
-#include "batcher/actors/requests.hpp"
-#include "batcher/actors/worker_actor.hpp"
 #include "batcher/batcher_core.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -46,7 +42,7 @@
 namespace batcher::actors {
 
 template <class Request, class Response>
-class batcher_actor final : public batcher_interface<Request, Response>::base {
+class batcher_actor final : public batcher_interface<Request, Response>::base, public job_home {
 public:
   using super = typename batcher_interface<Request, Response>::base;
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
@@ -69,8 +65,23 @@ public:
                                  compat::execution_context* context) override {
     auto how = intake_type::kind_of(*msg, context != nullptr);
     return entrance_.admit(
-      std::move(msg), how, [&](caf::mailbox_element_ptr x) { handle_here(std::move(x), context); },
+      std::move(msg), how,
+      [&](caf::mailbox_element_ptr x) {
+        // An actor that sends has a handle; a callback of `ask` may let the last one go.
+        caf::strong_actor_ptr stay{x->sender ? nullptr : this->ctrl()};
+        unread_message first{std::move(x)};
+        handle_here(context, now(), [&](time_point at) { intake_.handle(at, *first); });
+      },
       [&](caf::mailbox_element_ptr x) { return super::enqueue(std::move(x), context); });
+  }
+
+  bool take_back(std::shared_ptr<job_base>& work, time_point at,
+                 compat::execution_context* context) override {
+    if (!entrance_.enter_at_once()) return false;
+    handle_here(context, at, [&](time_point) {
+      desk_.finish(at, std::static_pointer_cast<job_type>(std::move(work)));
+    });
+    return true;
   }
 
   void on_exit() override {
@@ -124,28 +135,12 @@ protected:
       visit alone{this, false};
       proceed(now());
     }
-    auto take_quick = [this] { handle_in_actor(); };
     return {
-      [=](Request&) -> caf::result<Response> {
-        take_quick();
-        return caf::delegated<Response>{};
-      },
-      [=](submit_message&) -> caf::result<Response> {
-        take_quick();
-        return caf::delegated<Response>{};
-      },
-      [=](bulk_message&) -> caf::result<bulk_reply_message> {
-        take_quick();
-        return caf::delegated<bulk_reply_message>{};
-      },
-      [=](external_message&) -> caf::result<void> {
-        take_quick();
-        return caf::delegated<void>{};
-      },
-      [=](job_done_message&) -> caf::result<void> {
-        take_quick();
-        return caf::delegated<void>{};
-      },
+      quick<Response, Request>(),
+      quick<Response, submit_message>(),
+      quick<bulk_reply_message, bulk_message>(),
+      quick<void, external_message>(),
+      quick<void, job_done_message>(),
       [this](cancel_atom, std::uint64_t tag) {
         visit alone{this, true};
         return cancel(tag, this->current_sender());
@@ -227,14 +222,23 @@ private:
     }
     visit(const visit&) = delete;
     visit& operator=(const visit&) = delete;
-    ~visit() { self_->entrance_.leave(was_ordered_, self_->is_idle()); }
+    ~visit() { self_->entrance_.leave(was_ordered_, self_->core_.is_idle()); }
 
   private:
     batcher_actor* self_;
     bool was_ordered_;
   };
 
-  // A message of those that come in great numbers, from the mailbox.
+  // Handles those that come in great numbers.
+  template <class Out, class In>
+  auto quick() {
+    return [this](In&) -> caf::result<Out> {
+      handle_in_actor();
+      return caf::delegated<Out>{};
+    };
+  }
+
+  // A message of those, from the mailbox.
   void handle_in_actor() {
     auto& msg = *this->current_mailbox_element();
     if (intake_type::kind_of(msg) == entrance::kind::ordered) {
@@ -244,7 +248,7 @@ private:
       return proceed(at);
     }
     enter();
-    handle_all(msg, true);
+    handle_all(now(), true, [&](time_point at) { intake_.handle(at, msg); });
   }
 
   void enter() {
@@ -254,28 +258,25 @@ private:
   }
 
   // The same, in the thread of whoever sends it.
-  void handle_here(caf::mailbox_element_ptr msg, compat::execution_context* context) {
-    // An actor that sends has a handle; a callback of `ask` may let the last one go.
-    caf::strong_actor_ptr stay{msg->sender ? nullptr : this->ctrl()};
-    unread_message first{std::move(msg)};
+  template <class F>
+  void handle_here(compat::execution_context* context, time_point at, F first) {
     context_ = context;
     is_in_actor_ = false;
-    auto thrown = text_of_exception([&] { handle_all(*first, false); });
+    auto thrown = text_of_exception([&] { handle_all(at, false, first); });
     if (thrown) // ends the batcher, as an exception in its own thread does
       compat::send(context, nullptr, this,
                    caf::exit_msg{this->address(),
                                  caf::make_error(caf::sec::runtime_error, std::move(*thrown))});
   }
 
-  // A message and those that have joined it.
-  void handle_all(caf::mailbox_element& first, bool was_in_mailbox) try {
-    auto at = now();
-    intake_.handle(at, first);
+  // What has come first, and the messages that have joined it.
+  template <class F>
+  void handle_all(time_point at, bool was_in_mailbox, F first) try {
+    first(at);
     proceed(at);
     entrance::burst joined;
-    for (int bursts = 1;; ++bursts) {
-      joined = entrance_.next(std::move(joined), was_in_mailbox, bursts >= most_bursts, is_idle());
-      if (joined.empty()) return;
+    for (int bursts = 1;
+         entrance_.next(joined, was_in_mailbox, bursts >= most_bursts, core_.is_idle()); ++bursts) {
       at = now();
       intake_.handle_all(at, joined);
       proceed(at);
@@ -285,17 +286,13 @@ private:
     throw;
   }
 
-  [[nodiscard]] bool is_idle() const noexcept { return core_.is_idle(); }
-
   // -- requests -----------------------------------------------------------------------------------
 
   owned_promise promise() { return owned_promise{*this->current_mailbox_element(), &context_}; }
 
   bool cancel(std::uint64_t tag, const caf::strong_actor_ptr& whose) {
     auto at = now();
-    auto from = caf::actor_cast<caf::actor_addr>(whose);
-    auto found = desk_.cancel(at, {std::move(from), tag});
-    desk_.answer_departed(at);
+    auto found = desk_.cancel(at, {caf::actor_cast<caf::actor_addr>(whose), tag});
     if (found) proceed(at);
     return found;
   }
@@ -318,7 +315,8 @@ private:
     supervise(at);
     desk_.expire(at);
     start_batches(at);
-    while (auto grant = core_.next_grant(at)) answer_credit(at, *grant);
+    while (auto grant = credits_.empty() ? std::nullopt : core_.next_grant(at))
+      answer_credit(at, *grant);
     if (core_.is_drained()) close(at, errc::shut_down, "the batcher was drained");
     arm_tick(at);
   }
@@ -330,18 +328,16 @@ private:
   }
 
   void dispatch(std::shared_ptr<job_type> work) {
+    work->home = this;
     auto* to = caf::actor_cast<caf::abstract_actor*>(crew_.at(work->worker));
     compat::send(context_, caf::strong_actor_ptr{this->ctrl()}, to, job_message{std::move(work)});
   }
 
   void answer_credit(time_point at, const credit_line::grant& grant) {
-    auto node = credits_.extract(grant.ticket);
-    if (grant.items > 0 && node.mapped().is_abandoned())
-      core_.revoke_grant(); // for the next one that waits
-    else if (grant.items == 0)
-      node.mapped().deliver(desk_.error_of(core_.refusal(), at));
-    else
-      node.mapped().deliver(static_cast<std::uint32_t>(grant.items));
+    auto asked = std::move(credits_.extract(grant.ticket).mapped());
+    if (grant.items == 0) return asked.deliver(desk_.error_of(core_.refusal(), at));
+    if (asked.is_abandoned()) return core_.revoke_grant(); // for the next one that waits
+    asked.deliver(static_cast<std::uint32_t>(grant.items));
   }
 
   // -- workers ------------------------------------------------------------------------------------
@@ -362,12 +358,7 @@ private:
   // Lets the actor's own thread come and `proceed`.
   void call_actor() {
     if (std::exchange(is_called_, true)) return;
-    compat::anon_send(handle_of_this(), tick_atom_v, std::uint64_t{0});
-  }
-
-  auto handle_of_this() {
-    return caf::actor_cast<batcher_interface<Request, Response>>(
-      caf::strong_actor_ptr{this->ctrl()});
+    compat::send(context_, nullptr, this, tick_atom_v, std::uint64_t{0});
   }
 
   // -- life ---------------------------------------------------------------------------------------

@@ -108,8 +108,7 @@ public:
         note_joined(1);
         return compat::enqueue_result(true);
       }
-      bursts_.push_back(std::exchange(spare_, {}));
-      is_open_ = true;
+      begin_burst();
       bool may_run = how == kind::prompt || (how == kind::request && is_idle_);
       if (in_mailbox_ == 0 && !is_busy_ && may_run) {
         is_busy_ = true;
@@ -124,22 +123,33 @@ public:
     return to_mailbox(std::move(msg)); // locked, or a later message could overtake it
   }
 
-  /// Returns what has joined the message that is being handled. Nothing: whoever handles it must go
-  /// now, the entrance is free. `emptied`: memory to be used again. `was_in_mailbox`: whether that
-  /// message came through the mailbox. `closes`: whether nothing more may join. `is_idle`: whether
-  /// the batcher has nothing to do.
-  [[nodiscard]] burst next(burst emptied, bool was_in_mailbox, bool closes, bool is_idle) {
-    emptied.clear();
+  /// Lets a finished job in that is no message, if nobody is in and nothing waits: whoever brings it
+  /// handles it in this thread, and calls `next` until that returns false.
+  [[nodiscard]] bool enter_at_once() {
     std::lock_guard lock{lock_};
-    auto joined = std::exchange(bursts_.front(), std::move(emptied));
-    if (bursts_.size() == 1 && (closes || joined.empty())) is_open_ = false;
-    note_joined(-joined.size());
-    if (joined.empty()) {
-      spare_ = std::move(bursts_.front());
-      bursts_.pop_front();
-      free_entrance(was_in_mailbox, is_idle);
+    if (has_ended_ || is_open_ || is_busy_ || in_mailbox_ > 0) return false;
+    begin_burst();
+    is_busy_ = true;
+    return true;
+  }
+
+  /// Fills in what has joined the message that is being handled; false if nothing has: whoever
+  /// handles it must go now, the entrance is free. `joined`: empty, its memory is used again.
+  /// `was_in_mailbox`: whether that message came through the mailbox. `closes`: whether nothing more
+  /// may join. `is_idle`: whether the batcher has nothing to do.
+  [[nodiscard]] bool next(burst& joined, bool was_in_mailbox, bool closes, bool is_idle) {
+    std::lock_guard lock{lock_};
+    auto& first = bursts_.front();
+    if (bursts_.size() == 1 && (closes || first.empty())) is_open_ = false;
+    if (!first.empty()) {
+      joined.swap(first);
+      note_joined(-joined.size());
+      return true;
     }
-    return joined;
+    spare_.swap(joined.capacity() > first.capacity() ? joined : first);
+    bursts_.pop_front();
+    free_entrance(was_in_mailbox, is_idle);
+    return false;
   }
 
   /// Waits until nobody else handles anything.
@@ -181,6 +191,11 @@ private:
   // While locked. Wraps around for fewer.
   void note_joined(std::size_t more) noexcept {
     joined_.store(joined_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+  }
+
+  void begin_burst() {
+    bursts_.emplace_back().swap(spare_);
+    is_open_ = true;
   }
 
   void free_entrance(bool was_in_mailbox, bool is_idle) {

@@ -86,7 +86,8 @@ using batcher_interface =
 using worker_handle = compat::typed_actor<
   // Its batcher, once: make the batch function and warm up. Answered when it is ready for jobs.
   caf::result<void>(start_atom),
-  // Its batcher: run the batch function. The sender gets a `job_done_message`, whatever comes of it.
+  // Its batcher: run the batch function. The sender gets the job back, whatever comes of it: at once
+  // if it can take it (`job_home`), otherwise in a `job_done_message`.
   caf::result<void>(job_message),
   // Its batch function: a job that was to be answered later is filled in.
   caf::result<void>(job_done_message)>;

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/requests.hpp"
 #include "batcher/batch.hpp"
@@ -41,12 +42,28 @@ std::optional<std::string> text_of_exception(F call) {
   }
 }
 
+struct job_base;
+
+/// Who has given out a job.
+class job_home {
+public:
+  /// Takes a job back that its worker was done with at `at`, in the worker's thread, and returns true
+  /// if that can be now; otherwise it has to come as a message. Precondition: the job is on its way,
+  /// and the worker keeps its home alive.
+  virtual bool take_back(std::shared_ptr<job_base>& work, time_point at,
+                         compat::execution_context* context) = 0;
+
+protected:
+  ~job_home() = default;
+};
+
 /// What a worker is given to do and what came of it, in one object: the batcher fills in the first
 /// part, the worker the second. Whoever holds the message may touch it, nobody else, but for the
 /// flags.
 struct job_base : payload {
   batch_id id = 0;
   worker_id worker = 0;
+  job_home* home = nullptr; // nobody for a warm-up batch
   std::string key;
   std::size_t attempt = 1;
   std::size_t padding_items = 0;

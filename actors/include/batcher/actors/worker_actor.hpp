@@ -29,13 +29,16 @@
 
 namespace batcher::actors {
 
-/// Runs a function that answers at once on a job and fills in what came of it.
+/// Runs a function that answers at once on a job and fills in what came of it. Returns when it was
+/// done.
 template <class Request, class Response, class F>
-void run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
-             const caf::actor_clock& time) {
+time_point run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
+                   const caf::actor_clock& time) {
   auto begin = time.now();
+  auto end = begin;
   auto stop_watch = [&] {
-    work->report.executed = std::chrono::duration_cast<duration>(time.now() - begin);
+    end = time.now();
+    work->report.executed = std::chrono::duration_cast<duration>(end - begin);
   };
   auto thrown = text_of_exception([&] {
     auto results = [&] {
@@ -48,10 +51,11 @@ void run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
     stop_watch();
     fill_in<Response>(*work, std::move(results));
   });
-  if (!thrown) return;
+  if (!thrown) return end;
   stop_watch();
   work->outcome = errc::batch_failed;
   work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
+  return end;
 }
 
 /// What a worker keeps.
@@ -113,14 +117,16 @@ public:
 
   static void take(self_pointer self, job_message& msg) {
     auto work = std::static_pointer_cast<job_type>(std::move(msg.job));
-    auto batcher = self->current_sender();
+    const auto& batcher = self->current_sender();
     bool is_wanted = !work->abandoned.load(std::memory_order_relaxed);
     if constexpr (answers_later) {
-      if (is_wanted) return call(self, std::move(work), std::move(batcher));
+      if (is_wanted) return call(self, std::move(work), batcher);
+      report(self, batcher, std::move(work), self->clock().now());
     } else {
-      if (is_wanted) run_job(*compat::state(self).run, work, self->clock());
+      auto at =
+        is_wanted ? run_job(*compat::state(self).run, work, self->clock()) : self->clock().now();
+      report(self, batcher, std::move(work), at);
     }
-    report(self, batcher, std::move(work));
   }
 
   static void finish(self_pointer self, const job_done_message& msg,
@@ -131,8 +137,9 @@ public:
     auto& [work, begun, batcher, thrown] = node.mapped();
     if (thrown && work->was_dropped)
       work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
-    work->report.executed = std::chrono::duration_cast<duration>(self->clock().now() - begun);
-    if (batcher) return report(self, batcher, std::move(work));
+    auto at = self->clock().now();
+    work->report.executed = std::chrono::duration_cast<duration>(at - begun);
+    if (batcher) return report(self, batcher, std::move(work), at);
     if (auto why = why_cold(*work)) return own.started.deliver(why);
     if (++own.warmed_up == batches.size())
       own.started.deliver(caf::unit);
@@ -142,7 +149,9 @@ public:
 
 private:
   static void report(self_pointer self, const caf::strong_actor_ptr& batcher,
-                     std::shared_ptr<payload> work) {
+                     std::shared_ptr<job_base> work, time_point at) {
+    // A message more would be 6 % of a lone request's way (960 of 15,900 instructions).
+    if (work->home && work->home->take_back(work, at, self->context())) return;
     compat::send(self->context(), nullptr, caf::actor_cast<caf::abstract_actor*>(batcher),
                  job_done_message{std::move(work)});
   }
