@@ -76,7 +76,10 @@ void worker_table::down(time_point now, worker_id id) {
   unlist(e);
   credit_in_use_ -= std::exchange(e.held, 0);
   e.wait_end = now + draw_wait(rules_.restart_delay, ++e.deaths);
-  move_to(worker_stage::down, e);
+  --by_stage_[static_cast<std::size_t>(e.stage)];
+  e.stage = worker_stage::down;
+  ++by_stage_[static_cast<std::size_t>(e.stage)];
+  list(e); // not by move_to: what the list knew it by has changed
 }
 
 void worker_table::retire(worker_id id) {

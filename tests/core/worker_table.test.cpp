@@ -54,6 +54,17 @@ TEST_CASE("a worker is assigned as often as it has credit") {
   CHECK(table.assign(start) == 7u);
 }
 
+TEST_CASE("the credit of a worker that dies is gone until it is up again") {
+  auto table = with_workers(2, 3);
+  auto id = *table.assign(start);
+  CHECK(table.free_credit() == 5);
+  table.down(start, id);
+  CHECK(table.free_credit() == 3);
+  CHECK(table.next_start(start + 1min) == id);
+  table.up(id, 3);
+  CHECK(table.free_credit() == 6);
+}
+
 TEST_CASE("the worker with the fewest batches comes first") {
   auto table = with_workers(2, 3);
   auto first = table.assign(start);
