@@ -100,10 +100,8 @@ void worker_table::set_credit(std::size_t credit) {
 
 std::optional<worker_id> worker_table::assign(time_point now, std::optional<worker_id> avoid) {
   start_trials(now);
-  if (ready_.empty()) return std::nullopt;
-  auto best = ready_.begin();
-  if (best->second->id == avoid && ready_.size() > 1) ++best;
-  auto& e = *best->second;
+  if (free_credit_ == 0) return std::nullopt;
+  auto& e = least_busy(avoid);
   unlist(e);
   ++e.held;
   ++credit_in_use_;
@@ -150,7 +148,7 @@ void worker_table::failed(time_point now, worker_id id) {
 }
 
 bool worker_table::has_credit(time_point now) const noexcept {
-  return !ready_.empty() || is_trial_due(now);
+  return free_credit_ > 0 || is_trial_due(now);
 }
 
 std::optional<time_point> worker_table::next_deadline(bool wanted) const noexcept {
@@ -188,14 +186,9 @@ void worker_table::list(entry& e) {
   if (e.held >= e.allowance()) return;
   free_credit_ += e.allowance() - e.held;
   ++credit_changes_;
-  e.since = next_since_--;
-  rank place{e.held, e.since};
-  if (e.seat.empty()) {
-    ready_.emplace(place, &e);
-  } else {
-    e.seat.key() = place;
-    ready_.insert(std::move(e.seat));
-  }
+  if (ready_.size() <= e.held) ready_.resize(e.held + 1);
+  e.place = e.seat.begin();
+  ready_[e.held].splice(ready_[e.held].begin(), e.seat);
 }
 
 void worker_table::unlist(entry& e) {
@@ -204,7 +197,7 @@ void worker_table::unlist(entry& e) {
   if (e.held >= e.allowance()) return;
   free_credit_ -= e.allowance() - e.held;
   ++credit_changes_;
-  e.seat = ready_.extract({e.held, e.since});
+  e.seat.splice(e.seat.begin(), ready_[e.held], e.place);
 }
 
 void worker_table::move_to(worker_stage next, entry& e) {
@@ -227,6 +220,18 @@ void worker_table::leave_if_idle(entries::iterator it) {
   if (it->second.stage != worker_stage::retiring || it->second.held > 0) return;
   retired_.push_back(it->first);
   erase(it);
+}
+
+// Precondition: some worker has credit.
+worker_table::entry& worker_table::least_busy(std::optional<worker_id> avoid) {
+  entry* best = nullptr;
+  for (auto& alike : ready_) {
+    for (auto* e : alike) {
+      best = e;
+      if (e->id != avoid) return *e;
+    }
+  }
+  return *best;
 }
 
 worker_table::entry* worker_table::find_up(worker_id id) noexcept {

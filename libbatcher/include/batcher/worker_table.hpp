@@ -36,7 +36,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <list>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -61,9 +61,9 @@ struct supervision {
   std::size_t breaker_failures = 5;
 };
 
-/// The workers of one batcher and their credit. Operations cost O(log workers) and, but for a
-/// worker's first batch, `assign` and `release` of a serving worker allocate nothing. `now` counts
-/// from the clock's epoch and never lies before it.
+/// The workers of one batcher and their credit. Operations cost O(log workers) at most, `assign` as
+/// many steps as the worker holds batches; that and `release` of a serving worker allocate nothing
+/// once a worker has held as many. `now` counts from the clock's epoch and never lies before it.
 class worker_table {
 public:
   /// Makes an empty table. `seed` is that of the jitter: the same seed draws the same waits, so
@@ -184,10 +184,8 @@ public:
   [[nodiscard]] std::uint64_t credit_changes() const noexcept { return credit_changes_; }
 
 private:
-  // Fewest batches first, then latest: the second part counts down.
-  using rank = std::pair<std::size_t, std::uint64_t>;
   struct entry;
-  using ready_list = std::map<rank, entry*>;
+  using ready_list = std::list<entry*>; // the latest first
   using wait_list = std::set<std::pair<time_point, worker_id>>;
 
   struct entry {
@@ -200,8 +198,8 @@ private:
     std::size_t failures = 0;        // of batches in a row, for the breaker
     std::size_t times_aside = 0;     // without a success on probation in between
     time_point wait_end = {};        // while due or aside
-    std::uint64_t since = 0;         // rank in `ready_`, if it is there
-    ready_list::node_type seat = {}; // its node of `ready_` while it is not there
+    ready_list seat = {this};        // its node of a list in `ready_` while it is not there
+    ready_list::iterator place = {}; // and where it is while it is
     [[nodiscard]] bool is_up() const noexcept { return stage >= worker_stage::serving; }
     [[nodiscard]] std::size_t allowance() const noexcept;
   };
@@ -216,6 +214,7 @@ private:
   void erase(entries::iterator it);
   void leave_if_idle(entries::iterator it);
 
+  [[nodiscard]] entry& least_busy(std::optional<worker_id> avoid);
   [[nodiscard]] entry* find_up(worker_id id) noexcept;
   [[nodiscard]] bool is_trial_due(time_point now) const noexcept;
   void start_trials(time_point now);
@@ -224,15 +223,14 @@ private:
   supervision rules_;
   std::uint64_t jitter_;
   entries entries_;
-  ready_list ready_; // who has credit
-  wait_list starts_; // who is due
-  wait_list trials_; // who is aside and holds nothing
+  std::vector<ready_list> ready_; // who has credit, by the number of batches held
+  wait_list starts_;              // who is due
+  wait_list trials_;              // who is aside and holds nothing
   std::array<std::size_t, all_worker_stages.size()> by_stage_ = {};
   std::vector<worker_id> retired_;
   std::size_t credit_in_use_ = 0;
   std::size_t free_credit_ = 0;
   std::uint64_t credit_changes_ = 0;
-  std::uint64_t next_since_ = UINT64_MAX;
 };
 
 } // namespace batcher
