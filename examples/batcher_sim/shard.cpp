@@ -32,6 +32,7 @@ shard::shard(const scenario& what, std::size_t number, const std::vector<std::st
   start_workers(duration::zero());
   for (auto id = core_.opts().workers; id < free_at_.size(); ++id)
     core_.worker_up(at(duration::zero()), id, core_.opts().worker_credit);
+  settle(duration::zero()); // so that others see that workers are up
 }
 
 void shard::arrive(duration now, const request& r, std::size_t key) {

@@ -183,6 +183,7 @@ work_load live_counters::read_load() const noexcept {
   auto workers = [&](worker_stage stage) { return get(workers_[static_cast<std::size_t>(stage)]); };
   work_load out;
   out.is_served = workers(worker_stage::serving) + workers(worker_stage::probation) > 0;
+  out.batch_time = duration{static_cast<duration::rep>(get(batch_time_))};
   auto returned = get(returned_); // later stages first, as above
   auto dequeued = get(dequeued_);
   out.in_flight_items = get(dispatched_) - returned;

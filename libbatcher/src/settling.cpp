@@ -118,6 +118,7 @@ bool batch_scheduler::complete(time_point now, batch_id id, const batch_report& 
     workers_.succeeded(f.worker);
     f.lane->turnaround.add(now, now - f.dispatched_at);
     learn(now, f);
+    counters_->set_batch_time(report.executed);
     deliver(f, report);
     observe(now, f, errc::none, report.failed.size(), report.executed);
   }

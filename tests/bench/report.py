@@ -22,6 +22,8 @@ import sys
 BARS = [
     (r"single_over_echo_\d+", "median", ">=", 1.25),
     (r"single_over_echo_\d+", "min", ">=", 1.0),
+    (r"client_over_echo_\d+", "median", ">=", 1.25),
+    (r"client_over_echo_\d+", "min", ">=", 1.0),
     (r"bulk64_over_echo", "median", ">=", 5.0),
     (r"bulk64_over_promise_queue", "median", ">=", 4.0),
     (r"single_over_promise_queue", "median", ">=", 1.0),

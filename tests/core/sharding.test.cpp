@@ -100,13 +100,21 @@ TEST_CASE("a key has one shard, and keys spread over all of them") {
 // -- the choice -----------------------------------------------------------------------------------
 
 TEST_CASE("a free worker attracts requests, a batch that begins to fill repels none") {
-  work_load idle{.is_served = true};
-  work_load busy{.in_flight_items = 1, .is_served = true};
-  work_load filling{.queue_items = 7, .in_flight_items = 8, .is_served = true};
-  work_load behind{.queue_items = 8, .in_flight_items = 8, .is_served = true};
+  work_load idle{.batch_time = 1ms, .is_served = true};
+  work_load busy{.in_flight_items = 1, .batch_time = 1ms, .is_served = true};
+  work_load filling{.queue_items = 7, .in_flight_items = 8, .batch_time = 1ms, .is_served = true};
+  work_load behind{.queue_items = 8, .in_flight_items = 8, .batch_time = 1ms, .is_served = true};
   CHECK(pressure(idle, 8) < pressure(busy, 8));
   CHECK(pressure(busy, 8) == pressure(filling, 8));
   CHECK(pressure(filling, 8) < pressure(behind, 8));
+}
+
+TEST_CASE("a worker that is soon back is waited for") {
+  work_load idle{.batch_time = 10us, .is_served = true};
+  work_load busy{.queue_items = 7, .in_flight_items = 8, .batch_time = 10us, .is_served = true};
+  work_load behind{.queue_items = 8, .in_flight_items = 8, .batch_time = 10us, .is_served = true};
+  CHECK(pressure(idle, 8) == pressure(busy, 8));
+  CHECK(pressure(busy, 8) < pressure(behind, 8));
 }
 
 TEST_CASE("a shard without workers gets requests only if no other has any") {

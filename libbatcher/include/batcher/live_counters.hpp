@@ -10,6 +10,7 @@
 #pragma once
 
 #include "batcher/errc.hpp"
+#include "batcher/time.hpp"
 
 #include <array>
 #include <atomic>
@@ -184,6 +185,8 @@ struct counter_values {
 struct work_load {
   std::uint64_t queue_items = 0;
   std::uint64_t in_flight_items = 0;
+  /// What the latest batch took inside the batch function; zero before there was one.
+  duration batch_time = duration::zero();
   /// Whether a worker is up.
   bool is_served = false;
 };
@@ -210,6 +213,9 @@ public:
   void on_wasted(std::size_t items) noexcept { add(wasted_, items); }
   void on_late_answer() noexcept { add(late_, 1); }
   void on_restart() noexcept { add(restarts_, 1); }
+  void set_batch_time(duration executed) noexcept {
+    set(batch_time_, static_cast<std::uint64_t>(executed.count()));
+  }
   void set_queue_cost(std::size_t cost) noexcept { set(queue_cost_, cost); }
   void set_lanes(std::size_t lanes) noexcept { set(lanes_, lanes); }
   void set_workers(worker_stage stage, std::size_t workers) noexcept {
@@ -243,6 +249,7 @@ private:
   counter padding_ = 0;
   counter late_ = 0;
   counter restarts_ = 0;
+  counter batch_time_ = 0; // in nanoseconds
   counter queue_cost_ = 0;
   counter lanes_ = 0;
   std::array<counter, all_outcomes.size()> replies_ = {};

@@ -60,8 +60,8 @@ enum class overload : std::uint8_t {
 
 /// Which shard of a batcher gets a request.
 enum class shard_by : std::uint8_t {
-  /// One that has nothing to do, or else one with as few full batches waiting as any; among those the
-  /// one that the sender's thread uses by preference. Requests of one sender may be dispatched in
+  /// One with as few full batches waiting as any, or, where batches take their time, with a free
+  /// worker; among those the one that the sender's thread uses by preference. Requests of one sender may be dispatched in
   /// another order than they were sent in, and a key has a lane in each shard.
   load,
   /// That of its key, so that lanes are whole and order is kept. Requests without a key share one.

@@ -41,6 +41,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 // -- type ids -------------------------------------------------------------------------------------
@@ -246,6 +247,21 @@ using execution_context = caf::execution_unit;
 using enqueue_result = void;
 #endif
 
+/// Returns whether a message is made of just these types, whoever sent it. 0.17.6 compares element by
+/// element through several virtual calls, which costs three times as much for a single one.
+template <class T, class... Ts>
+[[nodiscard]] bool is_of(const caf::mailbox_element& msg) {
+#if !BATCHER_CAF_1
+  if constexpr (sizeof...(Ts) == 0) {
+    auto& content = msg.content();
+    if (content.size() != 1) return false;
+    auto [number, type] = content.type(0);
+    return number == caf::type_nr<T>::value && (number != 0 || *type == typeid(T));
+  } else
+#endif
+    return msg.content().template match_elements<T, Ts...>();
+}
+
 /// Returns whether a message is one `T`, of normal priority and no response, whose answer goes to
 /// its sender alone: 0.17.6 can chain actors.
 template <class T>
@@ -255,7 +271,7 @@ template <class T>
 #if !BATCHER_CAF_1
   if (!msg.stages.empty()) return false;
 #endif
-  return msg.content().template match_elements<T>();
+  return is_of<T>(msg);
 }
 
 /// Returns whether a message is one `T` that can be moved out of it.

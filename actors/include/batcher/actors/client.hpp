@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -45,7 +46,8 @@ public:
 
   /// Returns the message that carries a request, and brings it back with its answer, whatever becomes
   /// of it.
-  [[nodiscard]] external_message send_out(submit<Request> request, callback on_reply) {
+  template <class T>
+  [[nodiscard]] external_message send_out(T request, callback on_reply) {
     if (under_way_++ == 0 && !is_awake_) {
       arm();
       newest_.store(nullptr, std::memory_order_release);
@@ -143,11 +145,23 @@ private:
     }
   }
 
-  asked* new_request(submit<Request> request) {
-    if (spare_.empty()) return all_.emplace_back(std::make_unique<asked>(std::move(request))).get();
+  static submit<Request> submission(Request x) { return {std::move(x)}; }
+  static submit<Request> submission(submit<Request> x) { return x; }
+
+  template <class T>
+  asked* new_request(T request) {
+    if (spare_.empty())
+      return all_.emplace_back(std::make_unique<asked>(submission(std::move(request)))).get();
     auto* x = spare_.back();
     spare_.pop_back();
-    x->what = std::move(request);
+    if constexpr (std::is_same_v<T, Request>) {
+      if (x->what.is_plain())
+        x->what.request = std::move(request); // the rest of it is as new
+      else
+        x->what = submission(std::move(request));
+    } else {
+      x->what = std::move(request);
+    }
     x->is_taken.store(false, std::memory_order_relaxed);
     x->result.reset();
     x->context = nullptr;
@@ -195,13 +209,12 @@ public:
   template <class F>
     requires std::invocable<F&, caf::expected<response_type>>
   void ask(submit<request_type> request, F on_reply) {
-    compat::send(self_->context(), nullptr, caf::actor_cast<caf::abstract_actor*>(batcher_),
-                 inbox_->send_out(std::move(request), shareable(std::move(on_reply))));
+    send(inbox_->send_out(std::move(request), shareable(std::move(on_reply))));
   }
   template <class F>
     requires std::invocable<F&, caf::expected<response_type>>
   void ask(request_type request, F on_reply) {
-    ask(submit<request_type>{std::move(request)}, std::move(on_reply));
+    send(inbox_->send_out(std::move(request), shareable(std::move(on_reply))));
   }
 
   /// Returns how many requests have not been answered yet.
@@ -209,6 +222,11 @@ public:
 
 private:
   using inbox_type = detail::inbox<request_type, response_type>;
+
+  void send(external_message msg) {
+    auto* to = caf::actor_cast<caf::abstract_actor*>(batcher_);
+    compat::send(self_->context(), nullptr, to, std::move(msg));
+  }
 
   caf::scheduled_actor* self_;
   Handle batcher_;

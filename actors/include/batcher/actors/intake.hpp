@@ -18,6 +18,7 @@
 #include "batcher/actors/requests.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -120,14 +121,40 @@ private:
     return many && many->collector;
   }
 
-  // Takes those in front that are requests and nothing else.
+  // Takes those in front that are requests of one kind and have no wishes.
   std::size_t take_run(time_point at, std::span<unread_message> from) {
-    auto end = std::find_if_not(from.begin(), from.end(),
-                                [](auto& msg) { return compat::owns_only<Request>(*msg); });
-    return desk_.take_run(at, {}, static_cast<std::size_t>(end - from.begin()), [&](std::size_t i) {
-      auto& msg = *from[i];
-      return item_type{compat::take_content<Request>(msg), reply_type{promise(msg)}};
+    auto count = [&](auto fits) {
+      auto end = std::find_if_not(from.begin(), from.end(), [&](auto& msg) { return fits(*msg); });
+      return static_cast<std::size_t>(end - from.begin());
+    };
+    if (auto requests = count(compat::owns_only<Request>); requests > 0)
+      return desk_.take_run(at, {}, requests, [&](std::size_t i) {
+        auto& msg = *from[i];
+        return item_type{compat::take_content<Request>(msg), reply_type{promise(msg)}};
+      });
+    return desk_.take_run(at, {}, count(is_plain_external), [&](std::size_t i) {
+      auto outside = std::static_pointer_cast<external>(
+        compat::take_content<external_message>(*from[i]).request);
+      auto& asked = *outside;
+      asked.is_taken.store(true, std::memory_order_relaxed);
+      expect(std::move(outside));
+      return item_type{std::move(asked.what.request), reply_type{asked, 0}};
     });
+  }
+
+  static bool is_plain_external(const caf::mailbox_element& msg) {
+    if (!compat::is_plain<external_message>(msg) || !compat::owns_only<external_message>(msg))
+      return false;
+    auto* carried = msg.content().template get_as<external_message>(0).request.get();
+    return carried && carried->type == &external::mark
+           && !carried->is_taken.load(std::memory_order_relaxed)
+           && static_cast<const external*>(carried)->what.is_plain();
+  }
+
+  void expect(std::shared_ptr<external> outside) {
+    auto& asked = *outside;
+    asked.context = context_;
+    asked.expect(std::move(outside), 1);
   }
 
   // Or the queue could be full while a worker is free.
@@ -150,10 +177,12 @@ private:
   void take(time_point at, caf::mailbox_element& msg, external_message content) {
     auto outside = take_as<external>(content.request);
     if (!outside) return refuse(at, msg);
-    auto what = std::move(outside->what);
-    outside->context = context_;
-    outside->expect(outside, 1);
-    take(at, std::move(what), reply_type{*outside, 0}, {});
+    expect(outside);
+    reply_type answer{*outside, 0};
+    if (outside->what.is_plain())
+      desk_.take(at, std::move(outside->what.request), std::move(answer));
+    else
+      take(at, std::move(outside->what), std::move(answer), {});
     promise(msg).deliver(caf::unit);
   }
 

@@ -10,12 +10,6 @@
 
 namespace batcher::actors::compat {
 
-/// Returns whether a message is made of just these types, whoever sent it.
-template <class... Ts>
-[[nodiscard]] bool is_of(const caf::mailbox_element& msg) {
-  return msg.content().template match_elements<Ts...>();
-}
-
 /// Returns whether a message overtakes those of normal priority.
 [[nodiscard]] inline bool is_urgent(const caf::mailbox_element& msg) {
   return msg.mid.category() == caf::message_id::urgent_message_category;

@@ -37,6 +37,8 @@ struct payload {
 
   /// Set by the first one who takes what is inside.
   std::atomic<bool> is_taken = false;
+  /// A mark of the type, where a cast would cost too much; null for others.
+  const void* type = nullptr;
 };
 
 /// Returns what a message carries, to be moved from, if it is a `T` and nobody has taken it before;

@@ -106,12 +106,16 @@ private:
 template <class Request, class Response>
 class external_request : public payload, public answer_sink<Response> {
 public:
-  explicit external_request(submit<Request> request) : what{std::move(request)} {}
+  explicit external_request(submit<Request> request) : what{std::move(request)} {
+    this->type = &mark;
+  }
 
   /// To be moved from.
   submit<Request> what;
   /// While a batcher has it: where to find the context of the actor that runs.
   compat::execution_context* const* context = nullptr;
+
+  static inline const char mark = 0;
 };
 
 /// One whose answer is for a function.

@@ -50,6 +50,12 @@ struct submit {
   std::uint64_t tag = 0;
   /// Whether it uses up a credit that `(credit_atom, n)` was answered with.
   bool on_credit = false;
+
+  /// Returns whether it asks for nothing beyond the request.
+  [[nodiscard]] bool is_plain() const noexcept {
+    return timeout == duration::zero() && priority == 0 && key.empty() && tenant.empty() && tag == 0
+           && !on_credit;
+  }
 };
 
 /// Many requests, answered in one message, in order, each with a value or an error. They batch with
