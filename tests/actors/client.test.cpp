@@ -154,3 +154,21 @@ TEST_CASE_METHOD(client_fixture, "a client actor without a behavior ends with it
   CHECK(answered.values.size() == 3);
   CHECK(alive == 0);
 }
+
+TEST_CASE_METHOD(client_fixture, "it ends as well if an answer comes while it looks at others") {
+  auto b = spawn_doubler({.max_batch_items = 4});
+  tell(b, actors::stop_atom_v); // refuses at once
+  int alive = 0;
+  auto held = time.system().spawn([&alive, b, this](caf::event_based_actor* self) {
+    ++alive;
+    auto own = std::make_shared<asker>(self, b);
+    self->attach_functor([&alive](const caf::error&) { --alive; });
+    own->ask(0, [own, this](caf::expected<int> y) {
+      keep(0)(std::move(y));
+      own->ask(1, [own, this](caf::expected<int> z) { keep(1)(std::move(z)); });
+    });
+  });
+  time.run();
+  CHECK(answered.failed_with(errc::shut_down) == 2);
+  CHECK(alive == 0);
+}

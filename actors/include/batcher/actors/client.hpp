@@ -49,7 +49,7 @@ public:
   template <class T>
   [[nodiscard]] external_message send_out(T request, callback on_reply) {
     if (under_way_++ == 0 && !is_awake_) {
-      arm();
+      if (!is_armed_) arm();
       newest_.store(nullptr, std::memory_order_release);
     }
     auto* x = new_request(std::move(request));
@@ -105,7 +105,13 @@ private:
 
   // The answer to a request that was never sent wakes the actor, which so needs no handler for it.
   void arm() {
+    is_armed_ = true;
     bell_ = compat::expect_answer(self_, [self = this->shared_from_this()] { self->wake(); });
+  }
+
+  // Once more than needed does no harm: the answer to a bell that has rung is dropped.
+  void ring(const caf::strong_actor_ptr& owner, compat::execution_context* context) {
+    compat::give_answer(owner, bell_, context);
   }
 
   void push(link& x, const caf::strong_actor_ptr& owner, compat::execution_context* context) {
@@ -113,19 +119,22 @@ private:
     do x.next = newest;
     while (!newest_.compare_exchange_weak(newest, &x, std::memory_order_acq_rel,
                                           std::memory_order_relaxed));
-    if (!newest) compat::give_answer(owner, bell_, context);
+    if (!newest) ring(owner, context);
   }
 
   void wake() {
+    is_armed_ = false;
     is_awake_ = true;
-    for (bool is_armed = false;;) {
+    for (;;) {
       take(newest_.exchange(&awake_, std::memory_order_acq_rel));
       if (under_way_ == 0) break;
-      if (!std::exchange(is_armed, true)) arm();
+      if (!is_armed_) arm();
       auto* nothing_new = &awake_;
       if (newest_.compare_exchange_strong(nothing_new, nullptr, std::memory_order_acq_rel)) break;
     }
     is_awake_ = false;
+    // An actor that expects nothing may end.
+    if (is_armed_ && under_way_ == 0) ring(self_->ctrl(), self_->context());
   }
 
   // Calls back for a list of answers, the oldest first.
@@ -169,10 +178,11 @@ private:
   }
 
   caf::scheduled_actor* self_;
-  caf::message_id bell_;
+  std::atomic<caf::message_id> bell_;
   link awake_;                          // stands for a client that looks by itself
   std::atomic<link*> newest_ = &awake_; // null: whoever pushes is to wake it
   std::atomic<bool> is_closed_ = false;
+  bool is_armed_ = false;
   bool is_awake_ = false;
   std::size_t under_way_ = 0;
   std::vector<std::unique_ptr<asked>> all_;
