@@ -74,6 +74,7 @@ std::optional<batch_scheduler::batch> batch_scheduler::next_batch(time_point now
     queue_.end_turn(now, *due);
     return latest(f);
   }
+  if (opts_.workers == 0) note_outage(now); // nobody has come yet
   publish();
   return std::nullopt;
 }
@@ -163,6 +164,14 @@ void batch_scheduler::worker_up(time_point now, worker_id id, std::size_t credit
   if (started_.contains(id) && !workers_.contains(id)) return;
   workers_.up(id, credit);
   if (workers_.is_any_up()) out_since_.reset();
+}
+
+void batch_scheduler::worker_leave(time_point now, worker_id id) {
+  now = forward(now);
+  bool was_up = workers_.is_any_up();
+  workers_.retire(id);
+  if (!workers_.contains(id)) outlook_.erase(id);
+  if (was_up) note_outage(now);
 }
 
 // -- life -----------------------------------------------------------------------------------------
@@ -269,7 +278,7 @@ time_point batch_scheduler::deadline() {
   if (draining_since_ && !is_idle()) consider(drain_limit_);
   bool is_waited_for = queue_items() > 0 || credit_.has_waiting();
   if (out_since_ && !workers_.is_serviceable() && is_waited_for)
-    consider(workers_.workers() == 0 ? *out_since_ : *out_since_ + opts_.max_outage);
+    consider(is_deserted() ? *out_since_ : *out_since_ + opts_.max_outage);
   return std::max(next, last_now_);
 }
 
@@ -306,7 +315,7 @@ batcher_stats batch_scheduler::stats(time_point now) {
 
 bool batch_scheduler::is_out(time_point now) const noexcept {
   if (!out_since_ || workers_.is_serviceable()) return false;
-  return workers_.workers() == 0 || now >= *out_since_ + opts_.max_outage;
+  return is_deserted() || now >= *out_since_ + opts_.max_outage;
 }
 
 // To be called when a worker may have been the last that was up.

@@ -24,6 +24,8 @@ std::string_view to_string(errc code) noexcept {
     case errc::batch_timeout: return "batch_timeout";
     case errc::invalid_request: return "invalid_request";
     case errc::invalid_options: return "invalid_options";
+    case errc::batcher_lost: return "batcher_lost";
+    case errc::incompatible: return "incompatible";
   }
   return "unknown";
 }

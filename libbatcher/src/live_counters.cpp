@@ -91,7 +91,9 @@ outcome outcome_of(errc code) noexcept {
     case errc::batch_timeout: return outcome::batch_timeout;
     case errc::invalid_request: return outcome::invalid_request;
     case errc::none:
-    case errc::invalid_options: break;
+    case errc::invalid_options:
+    case errc::batcher_lost:
+    case errc::incompatible: break;
   }
   assert(false && "no answer to a request");
   return outcome::shut_down;

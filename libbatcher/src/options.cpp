@@ -193,7 +193,7 @@ void check_failure(checker& check, const options& opts) {
 }
 
 void check_workers(checker& check, const options& opts) {
-  check.in_range("workers", opts.workers, {1}, {most_workers});
+  check.in_range("workers", opts.workers, {0}, {most_workers});
   check.in_range("worker_credit", opts.worker_credit, {1}, {most_credit});
   check.enumerator("worker_execution", opts.worker_execution, {"detached", "cooperative"});
   auto has_restart_delay =
@@ -207,7 +207,7 @@ void check_workers(checker& check, const options& opts) {
 
 void check_shards(checker& check, const options& opts) {
   bound<std::size_t> most{most_shards};
-  if (opts.workers >= 1 && opts.workers < most_shards) most = {opts.workers, "workers"};
+  if (opts.workers < most_shards) most = {std::max<std::size_t>(opts.workers, 1), "workers"};
   check.in_range("shards", opts.shards, {1}, most);
   check.enumerator("shard_by", opts.shard_by, {"load", "key"});
   if (opts.shards <= 1) return;

@@ -76,10 +76,7 @@ void worker_table::down(time_point now, worker_id id) {
   unlist(e);
   credit_in_use_ -= std::exchange(e.held, 0);
   e.wait_end = now + draw_wait(rules_.restart_delay, ++e.deaths);
-  --by_stage_[static_cast<std::size_t>(e.stage)];
-  e.stage = worker_stage::down;
-  ++by_stage_[static_cast<std::size_t>(e.stage)];
-  list(e); // not by move_to: what the list knew it by has changed
+  enter(worker_stage::down, e); // not by move_to: what the list knew it by has changed
 }
 
 void worker_table::retire(worker_id id) {
@@ -92,6 +89,7 @@ void worker_table::retire(worker_id id) {
 void worker_table::set_credit(std::size_t credit) {
   assert(credit >= 1);
   for (auto& [id, e] : entries_) {
+    if (!e.added) continue;
     unlist(e);
     e.credit = credit;
     list(e);
@@ -202,6 +200,10 @@ void worker_table::unlist(entry& e) {
 
 void worker_table::move_to(worker_stage next, entry& e) {
   unlist(e);
+  enter(next, e);
+}
+
+void worker_table::enter(worker_stage next, entry& e) {
   --by_stage_[static_cast<std::size_t>(e.stage)];
   e.stage = next;
   ++by_stage_[static_cast<std::size_t>(e.stage)];

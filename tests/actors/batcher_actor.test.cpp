@@ -178,7 +178,7 @@ TEST_CASE_METHOD(actor_fixture, "a full queue names itself and hurts nobody else
 
 TEST_CASE_METHOD(actor_fixture, "bad options are refused with every problem") {
   try {
-    static_cast<void>(spawn_doubler({.name = "", .max_batch_items = 0, .workers = 0}));
+    static_cast<void>(spawn_doubler({.name = "", .max_batch_items = 0, .workers = 5'000}));
     FAIL("no exception");
   } catch (const actors::invalid_options& e) {
     std::string what = e.what();

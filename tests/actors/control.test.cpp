@@ -99,7 +99,7 @@ TEST_CASE_METHOD(control_fixture, "the stats tell what waits, what runs and for 
 
 TEST_CASE_METHOD(control_fixture, "bad new options are refused whole, with every problem") {
   auto b = spawn_doubler({.max_batch_items = 2, .max_delay = 1h});
-  auto why = reconfigure(b, {.max_batch_items = 0, .max_delay = -1ns, .workers = 0});
+  auto why = reconfigure(b, {.max_batch_items = 0, .max_delay = -1ns, .workers = 5'000});
   CHECK(why == caf::make_error(errc::invalid_options));
   for (auto knob : {"max_batch_items is", "max_delay is", "workers is"})
     CHECK(text(why).find(knob) != std::string::npos);

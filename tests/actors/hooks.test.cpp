@@ -74,7 +74,7 @@ TEST_CASE_METHOD(actor_fixture, "a hook that throws costs its request and no oth
 
 TEST_CASE_METHOD(actor_fixture, "hooks that miss their other half are refused, all at once") {
   try {
-    static_cast<void>(spawn_doubler({.workers = 0}, {.split = parts_of, .hash = value_of}));
+    static_cast<void>(spawn_doubler({.workers = 5'000}, {.split = parts_of, .hash = value_of}));
     FAIL("no exception");
   } catch (const actors::invalid_options& e) {
     for (auto problem : {"workers is", "split and join", "needs the hook cost", "hash and equal"})

@@ -27,7 +27,7 @@ const std::vector<std::string> all_goals = [] {
                                "late",    "ended",   "bisected",    "ran again", "restarted",
                                "wasted",  "drained", "reconfigured"};
   for (auto code : all_errcs)
-    if (code != errc::none && code != errc::invalid_options) out.emplace_back(to_string(code));
+    if (is_of_batcher(code)) out.emplace_back(to_string(code));
   return out;
 }();
 

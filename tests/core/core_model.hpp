@@ -177,6 +177,7 @@ struct core_model {
   void expire_items();
   void give_up_late_flights();
   void worker_down(worker_id id);
+  void worker_leave(worker_id id);
   void note_outage();
   void reconfigure(options next);
   void drain(duration timeout);

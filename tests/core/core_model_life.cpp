@@ -146,6 +146,12 @@ void core_model::worker_down(worker_id id) {
   note_outage();
 }
 
+void core_model::worker_leave(worker_id id) {
+  bool was_up = workers.is_any_up();
+  workers.leave(id);
+  if (was_up) note_outage();
+}
+
 void core_model::note_outage() {
   if (!workers.is_any_up() && !out_since) out_since = now;
 }
@@ -191,7 +197,7 @@ void core_model::answer_waiting(errc why) {
 
 bool core_model::is_out() const {
   if (!out_since || workers.is_serviceable()) return false;
-  return workers.all.empty() || now >= *out_since + opts.max_outage;
+  return (workers.all.empty() && opts.workers > 0) || now >= *out_since + opts.max_outage;
 }
 
 bool core_model::is_idle() const {

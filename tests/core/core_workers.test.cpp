@@ -279,3 +279,48 @@ TEST_CASE("when dead workers are not replaced nobody waits for them") {
   r.core.worker_up(start + 2ms, 0, 1); // a late answer
   CHECK(r.core.refusal() == errc::no_workers);
 }
+
+// -- workers from elsewhere -----------------------------------------------------------------------
+
+TEST_CASE("a worker that leaves finishes what it holds and gets no more") {
+  rig r{{.max_batch_items = 1, .workers = 0}};
+  r.with_workers(2).admit(start, range(0, 3));
+  auto one = r.take(start);
+  auto other = r.take(start);
+  r.core.worker_leave(start, one.worker);
+  CHECK_FALSE(r.core.take_retired());
+  r.complete(start, one);
+  CHECK(r.core.take_retired() == one.worker);
+  CHECK_FALSE(r.next(start));
+  r.complete(start, other);
+  CHECK(r.take(start).worker == other.worker);
+}
+
+TEST_CASE("without workers of its own a batcher waits max_outage for the first to join") {
+  rig r{{.workers = 0, .max_outage = 1s}};
+  CHECK_FALSE(r.next(start));
+  r.admit(start, range(0, 1));
+  CHECK_FALSE(r.core.has_start(start));
+  CHECK(r.core.next_deadline() == start + 1s);
+  r.expire(start + 1s - 1ns);
+  CHECK(r.left().empty());
+  r.expire(start + 1s);
+  CHECK(r.left() == all(errc::no_workers, {0}));
+  CHECK(r.core.refusal() == errc::no_workers);
+  r.core.worker_up(start + 2s, 7, 1);
+  CHECK(r.core.refusal() == errc::none);
+}
+
+TEST_CASE("when the last worker from elsewhere has left, requests wait max_outage for another") {
+  rig r{{.max_batch_items = 1, .workers = 0, .max_outage = 1s}};
+  r.with_workers(1);
+  r.core.worker_leave(start, 1);
+  CHECK(r.core.take_retired() == 1u);
+  r.admit(start + 500ms, range(0, 1));
+  r.expire(start + 1s - 1ns);
+  CHECK(r.left().empty());
+  r.core.worker_up(start + 1s - 1ns, 2, 1);
+  r.expire(start + 1s);
+  CHECK(r.left().empty());
+  CHECK(r.take(start + 1s).worker == 2);
+}

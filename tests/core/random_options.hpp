@@ -121,7 +121,7 @@ inline void draw_workers(dice& d, options& opts) {
   if (!d.one_in(3))
     opts.on_failure = retry::idempotent{
       .max_attempts = 1 + d.below(4), .bisect = d.one_in(2), .budget = d.one_of({0.0, 0.25, 1.0})};
-  opts.workers = 1 + d.below(3);
+  opts.workers = d.below(4);
   opts.worker_credit = 1 + d.below(3);
   opts.restart_delay = d.one_of<duration>({0ms, 1ms, 10ms, 100ms});
   opts.max_restart_delay = std::max<duration>(opts.restart_delay, d.one_of({4ms, 200ms}));

@@ -52,6 +52,8 @@ void schedule::take(std::uint64_t bits) {
     finish_start(d);
   else if (what < 82)
     worker_up(next_guest_++, 1 + d.below(3));
+  else if (what < 83)
+    worker_leave(d);
   else if (what < 85)
     worker_down(d);
   else if (what < 89)
@@ -158,6 +160,14 @@ void schedule::worker_down(dice& d) {
   auto id = d.one_in(3) ? 1'000 + d.below(4) : d.below(model_.workers.next_own + 1);
   core_->worker_down(clock(), id);
   model_.worker_down(id);
+  settle();
+}
+
+void schedule::worker_leave(dice& d) {
+  auto id = 1'000 + d.below(6);
+  if (model_.workers.all.contains(id)) note("left");
+  core_->worker_leave(clock(), id);
+  model_.worker_leave(id);
   settle();
 }
 

@@ -68,6 +68,7 @@ private:
   void finish_start(dice& d);
   void worker_up(worker_id id, std::size_t credit);
   void worker_down(dice& d);
+  void worker_leave(dice& d);
 
   // batches
   std::optional<batch_id> pick_flight(dice& d) const;

@@ -94,6 +94,7 @@ std::size_t schedule::take_batches() {
     for (auto* x : b->items) seen.numbers.push_back(*x->who);
     model_.dispatch(seen, before);
   }
+  if (model_.opts.workers == 0) model_.note_outage();
   model_.expect_dry();
   if (model_.waits_by_choice()) note("adaptive wait");
   return done;

@@ -98,7 +98,15 @@ struct worker_model {
       leave_if_idle(it);
     }
     if (!has_new_credit) return;
-    for (auto& [id, w] : all) w.credit = opts.worker_credit;
+    for (auto& [id, w] : all)
+      if (w.is_own) w.credit = opts.worker_credit;
+  }
+
+  void leave(worker_id id) {
+    auto it = all.find(id);
+    if (it == all.end()) return;
+    it->second.stage = worker_stage::retiring;
+    leave_if_idle(it);
   }
 
   // -- batches ------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ const time_point start{1h};
 
 struct fixture {
   fixture() {
-    for (worker_id id = 1; id <= 3; ++id) workers.up(id, 2);
+    for (worker_id id = 1; id <= 3; ++id) workers.add(id);
+    while (auto id = workers.next_start(start)) workers.up(*id, 2);
   }
 
   std::vector<time_point> returns() const {

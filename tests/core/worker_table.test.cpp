@@ -126,6 +126,13 @@ TEST_CASE("a new credit counts for everybody, and what is held beyond it stays")
   CHECK(table.held(2) == 4);
 }
 
+TEST_CASE("a new credit leaves those alone that came with their own") {
+  worker_table table{{}};
+  table.up(1, 2);
+  table.set_credit(5);
+  CHECK(assign_all(table, start).size() == 2);
+}
+
 // -- starts ---------------------------------------------------------------------------------------
 
 TEST_CASE("an added worker is to be started at once, once") {

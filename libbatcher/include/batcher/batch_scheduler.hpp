@@ -132,6 +132,7 @@ public:
   [[nodiscard]] std::optional<worker_id> take_retired() { return workers_.take_retired(); }
   void worker_up(time_point now, worker_id id, std::size_t credit);
   void worker_down(time_point now, worker_id id);
+  void worker_leave(time_point now, worker_id id);
 
   // -- life ---------------------------------------------------------------------------------------
 
@@ -225,6 +226,10 @@ private:
   void end_flight(time_point now, flights::node_type node);
 
   // life
+  // Whether no worker will come again.
+  [[nodiscard]] bool is_deserted() const noexcept {
+    return workers_.workers() == 0 && opts_.workers > 0;
+  }
   [[nodiscard]] bool is_out(time_point now) const noexcept;
   void note_outage(time_point now) noexcept;
   [[nodiscard]] std::size_t cost_of(const batch_slots& slots) const noexcept;

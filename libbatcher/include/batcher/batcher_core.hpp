@@ -250,6 +250,10 @@ public:
     collect();
   }
 
+  /// A worker that came by itself is going: it gets no more batches, and when it holds none
+  /// `take_retired` names it. Unknown ids: nothing.
+  void worker_leave(time_point now, worker_id id) { rules_.worker_leave(now, id); }
+
   // -- life ---------------------------------------------------------------------------------------
 
   /// Lets depart what has run out of time: items past their deadline, batches past

@@ -53,7 +53,19 @@ enum class errc : std::uint8_t {
   /// `reconfigure` was given options that are out of range; nothing changed.
   /// No request is answered with it.
   invalid_options = 15,
+  /// The batcher on another node is out of reach, or was lost with the request. Retry only if
+  /// repeating is safe; the handle reconnects by itself.
+  batcher_lost = 16,
+  /// The other node speaks another version, has other types, or does not do what was asked from
+  /// afar. Build both sides from the same sources; the text names both.
+  incompatible = 17,
 };
+
+/// Returns whether a batcher itself may answer a request with that code; the others come from
+/// `reconfigure` and from the way to another node.
+[[nodiscard]] constexpr bool is_of_batcher(errc code) noexcept {
+  return code > errc::none && code < errc::invalid_options;
+}
 
 /// Every code in the order of its value, `none` first.
 inline constexpr std::array all_errcs{
@@ -61,6 +73,7 @@ inline constexpr std::array all_errcs{
   errc::no_workers,     errc::worker_lost,   errc::batch_failed,    errc::result_count_mismatch,
   errc::expired,        errc::cancelled,     errc::dropped,         errc::too_costly,
   errc::too_many_lanes, errc::batch_timeout, errc::invalid_request, errc::invalid_options,
+  errc::batcher_lost,   errc::incompatible,
 };
 
 /// Returns the enumerator's name, e.g. "queue_full". The text lives for ever.

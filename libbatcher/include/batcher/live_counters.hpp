@@ -129,7 +129,7 @@ inline constexpr std::array all_worker_stages{
 [[nodiscard]] std::string_view to_string(worker_stage x) noexcept;
 
 /// Returns the outcome that a request answered with `code` counts under.
-/// Precondition: `code` is neither `none` nor `invalid_options`.
+/// Precondition: `is_of_batcher(code)`.
 [[nodiscard]] outcome outcome_of(errc code) noexcept;
 
 /// Returns the failure that a batch with that outcome counts under; nothing if it did not fail by

@@ -182,7 +182,9 @@ struct options {
 
   // -- workers (affects parallelism) --------------------------------------------------------------
 
-  /// Number of workers that the batcher starts. Range: 1 to 4,096; 0 is refused.
+  /// Number of workers that the batcher starts; others may join it from other nodes. Range: 0 to
+  /// 4,096. 0: it starts none, all of them join. Until the first one does, and whenever the last one
+  /// has gone, requests wait for `max_outage`.
   std::size_t workers = 1;
 
   /// Batches that one worker may hold at once: the one it runs and those that wait for it to be

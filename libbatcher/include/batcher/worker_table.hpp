@@ -109,7 +109,8 @@ public:
     return id;
   }
 
-  /// Sets the credit of every worker that is up. Batches that are held beyond it stay.
+  /// Sets the credit of every worker that was added; those that came by themselves keep what they
+  /// came with. Batches that are held beyond it stay.
   /// Precondition: at least 1.
   void set_credit(std::size_t credit);
 
@@ -211,6 +212,7 @@ private:
   void list(entry& e);
   void unlist(entry& e);
   void move_to(worker_stage next, entry& e);
+  void enter(worker_stage next, entry& e); // one that is on no list
   void erase(entries::iterator it);
   void leave_if_idle(entries::iterator it);
 
