@@ -109,6 +109,12 @@ protected:
         return gather_all<std::uint64_t>(drain_atom_v, timeout);
       },
       [this](stop_atom) { return gather_all<caf::unit_t>(stop_atom_v); },
+      [this](const join_message& msg) { return let_join(msg); },
+      [this](const leave_message& msg) {
+        for (auto& shard : shards_) compat::anon_send(shard, msg);
+      },
+      // Of a worker that has joined, too late for whichever shard it was.
+      [this](const job_done_message& msg) { compat::anon_send(shards_.front(), msg); },
     };
   }
 
@@ -218,6 +224,15 @@ private:
     return {};
   }
 
+  // Workers that join together stay together, with the next shard in turn.
+  caf::result<void> let_join(const join_message& msg) {
+    auto answer = std::make_shared<owned_promise>(*current_mailbox_element());
+    compat::request(this, shards_[next_to_join_++ % shards_.size()], msg)
+      .then([answer] { answer->deliver(caf::unit); },
+            [answer](const caf::error& why) { answer->deliver(why); });
+    return caf::delegated<void>{};
+  }
+
   caf::result<void> reconfigure(const reconfigure_message& msg) {
     auto refuse = [this](const std::string& text) {
       passing end{this};
@@ -242,6 +257,7 @@ private:
   const std::vector<caf::actor> shards_;
   const shard_access how_;
   std::atomic<std::size_t> max_batch_items_;
+  std::size_t next_to_join_ = 0;
 
   // Messages that concern all: how many have come, how many have gone to the shards, how many lie in
   // between.

@@ -80,7 +80,7 @@ template <any_batcher_handle Handle, class F>
   requires std::invocable<F&, bulk_results<response_of<Handle>>>
 void ask_all(const Handle& batcher, bulk<request_of<Handle>> requests, F on_reply) {
   using response = response_of<Handle>;
-  auto whole = collect_for<response>(
+  std::shared_ptr<answer_sink<response>> whole = collect_for<response>(
     requests.requests.size(), detail::bulk_callback<response>{shareable(std::move(on_reply))});
   if (!batcher) return;
   compat::anon_send(batcher, bulk_message{std::make_shared<bulk_payload<request_of<Handle>>>(

@@ -117,16 +117,7 @@ public:
 
   void on_worker_down(const caf::actor_addr& addr, const caf::error& why) {
     visit alone{this, false};
-    auto id = crew_.find(addr);
-    if (!id) return;
-    crew_.end(*id);
-    auto text = "worker " + std::to_string(*id) + " of " + opts().name
-                + " is lost: " + compat::render(this->system(), why);
-    desk_.texts().set(errc::no_workers, "no worker is left; " + text);
-    desk_.texts().set(errc::worker_lost, text);
-    auto at = now();
-    desk_.lose(at, *id);
-    proceed(at);
+    lose_workers(addr, why);
   }
 
 protected:
@@ -187,6 +178,14 @@ protected:
       [this](stop_atom) {
         visit alone{this, true};
         close(now(), errc::shut_down, "the batcher was stopped");
+      },
+      [this](const join_message& msg) -> caf::result<void> {
+        visit alone{this, false};
+        return adopt(msg);
+      },
+      [this](const leave_message& msg) {
+        visit alone{this, false};
+        let_go(msg);
       },
       [this](tick_atom, std::uint64_t generation) {
         visit alone{this, false};
@@ -353,6 +352,44 @@ private:
                                             + " could not be started: " + std::move(*thrown));
       core_.worker_down(at, *id);
     }
+  }
+
+  void lose_workers(const caf::actor_addr& addr, const caf::error& why) {
+    auto lost = crew_.find_all(addr);
+    if (lost.empty()) return;
+    auto at = now();
+    for (auto id : lost) {
+      crew_.lose(id);
+      auto text = crew_.name_of(id) + " of " + opts().name
+                  + " is lost: " + compat::render(this->system(), why);
+      desk_.texts().set(errc::no_workers, "no worker is left; " + text);
+      desk_.texts().set(errc::worker_lost, text);
+      desk_.lose(at, id);
+    }
+    proceed(at);
+  }
+
+  caf::result<void> adopt(const join_message& msg) {
+    auto worker = caf::actor_cast<worker_handle>(msg.worker);
+    if (is_ended_ || !worker || crew_.find(worker.address()))
+      return caf::make_error(errc::shut_down, opts().name + " takes no such worker in");
+    auto at = now();
+    for (auto id : crew_.adopt(this, worker, msg.workers)) core_.worker_up(at, id, msg.credit);
+    proceed(at);
+    return caf::unit;
+  }
+
+  void let_go(const leave_message& msg) {
+    if (!msg.worker) return;
+    auto addr = caf::actor_cast<caf::actor_addr>(msg.worker);
+    if (msg.why) return lose_workers(addr, msg.why);
+    auto at = now();
+    for (auto id : crew_.find_all(addr)) {
+      core_.worker_leave(at, id);
+      desk_.texts().set(errc::no_workers,
+                        "no worker is left; " + crew_.name_of(id) + " of " + opts().name + " left");
+    }
+    proceed(at);
   }
 
   // Lets the actor's own thread come and `proceed`.

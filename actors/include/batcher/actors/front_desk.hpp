@@ -68,11 +68,11 @@ public:
     });
   }
 
-  /// Takes each of the requests; `whole` collects their answers. Between two of them `make_room` is
+  /// Takes each of the requests; `whole` takes their answers. Between two of them `make_room` is
   /// called.
   template <class F>
   void take_all(time_point at, bulk<Request>& what,
-                const std::shared_ptr<collected<Response>>& whole, F make_room) {
+                const std::shared_ptr<answer_sink<Response>>& whole, F make_room) {
     if (what.requests.empty()) return;
     whole->expect(whole, what.requests.size());
     placement where{

@@ -100,17 +100,6 @@ private:
   using job_type = job<Request, Response>;
   using item_type = request_item<Request, Response>;
 
-  // The answer to a bulk from an actor.
-  struct bulk_promise {
-    owned_promise to;
-
-    void deliver(bulk_results<Response> results) {
-      to.deliver(
-        bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
-    }
-    [[nodiscard]] bool is_abandoned() const { return to.is_abandoned(); }
-  };
-
   // Other messages without a context may be delayed ones, which CAF's clock sends from its own
   // thread. That must not arm timers: it would wait for itself when they are many.
   static bool is_of_ask(const caf::mailbox_element& msg) {
@@ -177,12 +166,14 @@ private:
   void take(time_point at, caf::mailbox_element& msg, external_message content) {
     auto outside = take_as<external>(content.request);
     if (!outside) return refuse(at, msg);
+    // Nobody, but for requests from other nodes.
+    auto from = caf::actor_cast<caf::actor_addr>(msg.sender);
     expect(outside);
     reply_type answer{*outside, 0};
     if (outside->what.is_plain())
       desk_.take(at, std::move(outside->what.request), std::move(answer));
     else
-      take(at, std::move(outside->what), std::move(answer), {});
+      take(at, std::move(outside->what), std::move(answer), std::move(from));
     promise(msg).deliver(caf::unit);
   }
 
@@ -209,10 +200,10 @@ private:
     if (!carried) return refuse(at, msg);
     // The promise of a bulk from outside, which it collects for itself, answers nobody.
     auto owed = promise(msg);
-    auto whole = std::static_pointer_cast<collected<Response>>(std::move(carried->collector));
+    auto whole = std::static_pointer_cast<answer_sink<Response>>(std::move(carried->collector));
     if (!whole) {
       auto parts = carried->what.requests.size();
-      whole = collect_for<Response>(parts, bulk_promise{std::move(owed)});
+      whole = collect_for<Response>(parts, bulk_promise<Response>{std::move(owed)});
     }
     desk_.take_all(at, carried->what, whole, [&] { make_room(at); });
   }

@@ -78,6 +78,12 @@ using batcher_interface =
                  caf::result<void>(job_done_message),
                  // The one whose shard it is: forget the request of that sender with that tag.
                  caf::result<bool>(cancel_atom, std::uint64_t, caf::strong_actor_ptr),
+                 // Whoever brings workers from elsewhere (node.hpp): they are ready, with their
+                 // credit. Refused with `errc::shut_down`. When they are needed no more, that actor
+                 // is ended with `exit_reason::user_shutdown`.
+                 caf::result<void>(join_message),
+                 // The same: they finish what they hold and go, or are lost.
+                 caf::result<void>(leave_message),
                  // Itself: the time has come that the core asked for. Carries a generation; a stale
                  // one is ignored, 0 never is.
                  caf::result<void>(tick_atom, std::uint64_t)>;

@@ -11,7 +11,11 @@
 #include "batcher/options.hpp"
 #include "batcher/stats.hpp"
 
+#include <caf/actor_control_block.hpp>
+#include <caf/error.hpp>
+
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -86,6 +90,20 @@ struct reconfigure_message {
   std::shared_ptr<const options> opts;
 };
 
+/// Lets an actor that the batcher has not started, a `worker_handle`, work for it as so many workers.
+struct join_message {
+  caf::strong_actor_ptr worker;
+  std::uint32_t workers = 1;
+  /// Batches that each of them may hold at once.
+  std::uint32_t credit = 1;
+};
+
+/// Takes all of them back: without an error they finish what they hold, with one that is lost.
+struct leave_message {
+  caf::strong_actor_ptr worker;
+  caf::error why;
+};
+
 /// What a batcher says of itself.
 struct stats_message {
   batcher_stats stats;
@@ -104,6 +122,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::bulk_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::bulk_reply_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::external_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::reconfigure_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::join_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::leave_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::stats_message)
 
 CAF_BEGIN_TYPE_ID_BLOCK(batcher, batcher::actors::first_type_id)
@@ -127,6 +147,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(batcher, batcher::actors::first_type_id)
   CAF_ADD_TYPE_ID(batcher, (batcher::actors::external_message))
   CAF_ADD_TYPE_ID(batcher, (batcher::actors::reconfigure_message))
   CAF_ADD_TYPE_ID(batcher, (batcher::actors::stats_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::join_message))
+  CAF_ADD_TYPE_ID(batcher, (batcher::actors::leave_message))
 
 CAF_END_TYPE_ID_BLOCK(batcher)
 

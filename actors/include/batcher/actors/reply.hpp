@@ -206,6 +206,18 @@ template <class Response, class Owner>
   return std::make_shared<collected_for<Response, Owner>>(parts, std::move(owner));
 }
 
+/// The owner of the answers to a bulk from an actor.
+template <class Response>
+struct bulk_promise {
+  owned_promise to;
+
+  void deliver(bulk_results<Response> results) {
+    to.deliver(
+      bulk_reply_message{std::make_shared<bulk_reply_payload<Response>>(std::move(results))});
+  }
+  [[nodiscard]] bool is_abandoned() const { return to.is_abandoned(); }
+};
+
 /// One of the answers that a sink expects, given exactly once.
 template <class Response>
 class owed_part {

@@ -88,7 +88,7 @@ struct bulk_reply_payload final : payload {
   bulk_results<Response> results;
 };
 
-/// `collector`: who collects the answers, if they do not go to an actor.
+/// `collector`: an `answer_sink` of the batcher's responses, if the answers do not go to an actor.
 template <class Request>
 struct bulk_payload final : payload {
   explicit bulk_payload(bulk<Request> xs, std::shared_ptr<void> to = {})
