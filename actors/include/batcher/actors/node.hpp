@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A batcher across nodes: publish it on one, use it from others as if it were there, and let workers
+// of others dial in.
+//
+//     on the batcher's node      auto port = publish(batcher, {.port = 4711});
+//     on a client's              auto batcher = connect<request, response>(system, "host", 4711);
+//     on a worker's              auto node = join<request, response>(system, "host", 4711, make_worker);
+//
+// Every process needs a `network_config`, and all of them the same CAF, 0.17.6 or 1.x. Requests and
+// responses travel by their `inspect` (`BATCHER_INSPECT`).
+//
+// There is no encryption, and nobody is asked who he is: the port is for friends only. Anything but
+// loopback needs `publish_options::allow_untrusted_network`.
+
+#pragma once
+
+#include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/node/client_session.hpp"
+#include "batcher/actors/node/gate.hpp"
+#include "batcher/actors/node/link.hpp"
+#include "batcher/actors/node/options.hpp"
+#include "batcher/actors/node/worker_node.hpp"
+#include "batcher/actors/node/worker_session.hpp"
+#include "batcher/actors/spawn.hpp"
+#include "batcher/actors/worker_actor.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/io/middleman.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace batcher::actors {
+
+struct network_registration {
+  network_registration() { compat::register_networking<caf::io::middleman>(); }
+};
+
+/// The configuration of an actor system that talks to other nodes: that of `system_config`, CAF's
+/// networking, and the messages between nodes. It lets CAF close connections over which nothing has
+/// come for 5 s, which 0.17.6 does not do by itself; `watch_connections` sets another time, the same
+/// on all nodes.
+template <class... IdBlocks>
+class network_config : private network_registration,
+                       public system_config<caf::id_block::batcher_nodes, IdBlocks...> {
+public:
+  network_config() {
+    this->template load<caf::io::middleman>();
+    compat::allow_category<errc>();
+    compat::allow_category<caf::sec>();
+    compat::allow_category<caf::pec>();
+    compat::allow_category<caf::exit_reason>();
+    (compat::allow_categories_of<IdBlocks>(), ...);
+    watch_connections(std::chrono::seconds{5});
+  }
+
+  void watch_connections(duration silence) { compat::watch_connections(*this, silence); }
+};
+
+/// Keeps a batcher published. When it is destroyed the port is closed and all peers are told to go:
+/// clients get `errc::batcher_lost` for what they wait for, and batches that worker nodes hold are
+/// lost. The batcher goes on. Must not outlive the actor system.
+class publication {
+public:
+  publication() = default;
+  publication(caf::actor gate, std::uint16_t port) : gate_{std::move(gate)}, port_{port} {}
+  publication(publication&& other) noexcept
+    : gate_{std::exchange(other.gate_, {})}, port_{std::exchange(other.port_, std::uint16_t{0})} {}
+  publication& operator=(publication&& other) noexcept {
+    std::swap(gate_, other.gate_);
+    std::swap(port_, other.port_);
+    return *this;
+  }
+  ~publication() { close(); }
+
+  /// Returns the port that is listened on, 0 once it is closed.
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+  /// Ends it now.
+  void close();
+
+private:
+  caf::actor gate_;
+  std::uint16_t port_ = 0;
+};
+
+/// Keeps this process a worker node. When it is destroyed the node goes at once: what it holds is
+/// lost and follows the batcher's retry plan. Must not outlive the actor system.
+class joined_node {
+public:
+  joined_node() = default;
+  explicit joined_node(caf::actor node) : node_{std::move(node)} {}
+  joined_node(joined_node&& other) noexcept : node_{std::exchange(other.node_, {})} {}
+  joined_node& operator=(joined_node&& other) noexcept {
+    std::swap(node_, other.node_);
+    return *this;
+  }
+  ~joined_node();
+
+  /// Takes nothing new, finishes what it has, and goes; at `timeout` it goes at the latest. Returns
+  /// how many batches were left unfinished; these are lost. Blocks: not for actors.
+  std::uint64_t leave(duration timeout);
+
+private:
+  caf::actor node_;
+};
+
+namespace node {
+
+/// Throws `invalid_options` with every problem, or returns.
+void require_valid(const char* what, const std::vector<std::string>& problems);
+
+/// Returns CAF's middleman as a `line_settings::connector`. Throws `std::logic_error` if the system
+/// has none.
+[[nodiscard]] caf::actor connector_of(caf::actor_system& system);
+
+/// Opens the gate's port. Throws `std::runtime_error` if it cannot be had.
+[[nodiscard]] publication open(caf::actor_system& system, gate_settings settings);
+
+/// Returns what a gate for that batcher needs. `name`: what peers are told in errors.
+template <class Request, class Response>
+[[nodiscard]] gate_settings gate_for(const batcher_handle<Request, Response>& batcher,
+                                     publish_options opts, std::string name) {
+  require_travels<Request>();
+  require_travels<Response>();
+  return {.opts = std::move(opts),
+          .batcher_name = std::move(name),
+          .request_type = compat::name_of_type<Request>(),
+          .response_type = compat::name_of_type<Response>(),
+          .batcher = caf::actor_cast<caf::actor>(batcher),
+          .make_client = [batcher](caf::actor_system& system, session_seed seed) -> caf::actor {
+            return system.spawn<client_session<Request, Response>>(std::move(seed), batcher);
+          },
+          .make_worker = [batcher](caf::actor_system& system, session_seed seed) -> caf::actor {
+            return system.spawn<worker_session<Request, Response>>(std::move(seed), batcher);
+          }};
+}
+
+/// Starts a link that connects through `connector`.
+template <class Request, class Response>
+[[nodiscard]] batcher_handle<Request, Response>
+spawn_link(caf::actor_system& system, std::string host, std::uint16_t port, connect_options opts,
+           caf::actor connector) {
+  require_travels<Request>();
+  require_travels<Response>();
+  require_valid("a client", validate(opts));
+  return system.spawn<link<Request, Response>>(std::move(opts), std::move(host), port,
+                                               std::move(connector));
+}
+
+/// Starts a worker node that connects through `connector`.
+template <class Request, class Response, worker_factory<Request, Response> Factory>
+[[nodiscard]] caf::actor spawn_node(caf::actor_system& system, std::string host, std::uint16_t port,
+                                    Factory make_worker, join_options opts,
+                                    hooks<Request, Response> how, caf::actor connector) {
+  require_travels<Request>();
+  require_travels<Response>();
+  require_valid("a worker node", validate(opts));
+  auto shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how));
+  auto start = [factory = std::make_shared<const Factory>(std::move(make_worker)), shared_hooks,
+                has_threads = opts.has_threads](caf::event_based_actor* self,
+                                                std::size_t number) -> worker_handle {
+    auto* behavior = &worker_actor<Request, Response, Factory>;
+    if (!has_threads) return self->spawn(behavior, factory, number, shared_hooks);
+    require_thread();
+    return self->spawn<caf::detached>(behavior, factory, number, shared_hooks);
+  };
+  return system.spawn<worker_node<Request, Response>>(std::move(opts), std::move(host), port,
+                                                      std::move(connector), std::move(start));
+}
+
+} // namespace node
+
+/// Opens a port at which clients (`connect`) and worker nodes (`join`) reach the batcher, for as long
+/// as what it returns lives, or the batcher. `name` is what peers are told in errors.
+///
+/// What a peer sees when something goes wrong:
+///   1. It speaks another version of the protocol or has other types: `errc::incompatible`, with a
+///      text that names both sides. There are `max_nodes` already: `errc::batcher_lost`.
+///   2. It sends bytes that are no message of ours: it is dropped. A single request that cannot be
+///      read is answered with `errc::invalid_request`.
+///   3. Nothing comes from it for `max_silence`: it is given up. If it lives, it says hello again.
+///
+/// Throws `invalid_options`, and `std::runtime_error` if the port is in use or the system has no
+/// networking. May be called from any thread that is no actor's.
+template <any_batcher_handle Handle>
+[[nodiscard]] publication publish(const Handle& batcher, publish_options opts = {},
+                                  std::string name = "batcher") {
+  node::require_valid("publishing", validate(opts));
+  return node::open(batcher.home_system(), node::gate_for<request_of<Handle>, response_of<Handle>>(
+                                             batcher, std::move(opts), std::move(name)));
+}
+
+/// Returns a handle of the batcher that is published at `host:port`, which is used as if it were
+/// here: requests of every kind, `ask`, `forward_to`, cancellation, and what is in `control.hpp`, but
+/// for `reconfigure`. Returns at once; requests wait for the connection, which is made again whenever
+/// it is lost. Ends with its last handle.
+///
+/// What a caller sees when something goes wrong, besides what the batcher answers: see `link.hpp`.
+/// In short: every request is answered, with `errc::batcher_lost` within `max_silence` after the
+/// batcher was lost, or `max_outage` after it was sent while it is away.
+///
+/// Throws `invalid_options`, and `std::logic_error` if the system has no networking. May be called
+/// from any thread.
+template <class Request, class Response>
+[[nodiscard]] batcher_handle<Request, Response> connect(caf::actor_system& system, std::string host,
+                                                        std::uint16_t port,
+                                                        connect_options opts = {}) {
+  return node::spawn_link<Request, Response>(system, std::move(host), port, std::move(opts),
+                                             node::connector_of(system));
+}
+
+/// Lets this process work for the batcher that is published at `host:port`: starts `opts.workers`
+/// workers, each with a batch function of its own from `make_worker` (as in `spawn_batcher`), and
+/// when all are ready dials. Returns at once. Of `how` only `warm_up` matters.
+///
+/// What the batcher sees when something goes wrong:
+///   1. The function throws, or returns the wrong number of results: the same as of a worker at home.
+///   2. The process dies, is cut off, or is silent for `publish_options::max_silence`: what it held
+///      has failed with `errc::worker_lost`, and follows `options::on_failure`. It dials again by
+///      itself; what it answers too late is dropped and counted.
+///   3. One of its workers dies: what that held has failed; it is replaced.
+///
+/// Throws as `connect` does.
+template <class Request, class Response, worker_factory<Request, Response> Factory>
+[[nodiscard]] joined_node join(caf::actor_system& system, std::string host, std::uint16_t port,
+                               Factory make_worker, join_options opts = {},
+                               hooks<Request, Response> how = {}) {
+  return joined_node{node::spawn_node<Request, Response>(
+    system, std::move(host), port, std::move(make_worker), std::move(opts), std::move(how),
+    node::connector_of(system))};
+}
+
+} // namespace batcher::actors

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The gate as an actor.
+
+#include "batcher/actors/node/gate.hpp"
+
+#include "batcher/actors/node/codec.hpp"
+
+#include <caf/event_based_actor.hpp>
+
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace batcher::actors::node {
+
+namespace {
+
+constexpr std::uint32_t most_workers = 4'096;
+constexpr std::uint32_t most_credit = 1'024;
+
+class gate final : public caf::event_based_actor {
+public:
+  gate(caf::actor_config& cfg, gate_settings settings)
+    : caf::event_based_actor{cfg}, settings_{std::move(settings)},
+      id_{std::random_device{}() | std::uint64_t{std::random_device{}()} << 32} {
+    compat::ignore_errors(this);
+    compat::drop_unknown(this);
+  }
+
+  const char* name() const override { return "batcher.gate"; }
+
+  void on_exit() override {
+    for (auto& [addr, who] : std::exchange(sessions_, {})) end(addr);
+    for (auto& addr : std::exchange(lost_, {})) end(addr);
+    settings_ = {};
+  }
+
+protected:
+  caf::behavior make_behavior() override {
+    watch(settings_.batcher);
+    return {
+      [this](const frame& msg) { receive(msg); },
+      [this](depart_atom, const caf::error& why) { on_lost(why); },
+      [this](close_atom) { quit(); },
+    };
+  }
+
+private:
+  static void end(const caf::actor_addr& addr) {
+    if (auto session = caf::actor_cast<caf::actor>(addr))
+      caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
+  }
+
+  void watch(const caf::actor& whom) {
+    compat::monitor(this, whom, [this](const caf::actor_addr& addr, const caf::error&) {
+      if (addr == settings_.batcher)
+        quit();
+      else
+        on_session_end(addr);
+    });
+  }
+
+  void receive(const frame& msg) {
+    auto peer = caf::actor_cast<caf::strong_actor_ptr>(current_sender());
+    if (!peer) return;
+    if (static_cast<frame_kind>(msg.kind) != frame_kind::hello)
+      return; // of one that was let in late
+    auto greeting = content_of<hello>(msg);
+    if (!greeting)
+      return refuse(peer, {}, caf::make_error(errc::incompatible, "that was no hello"));
+    if (auto why = problem_of(*greeting)) return refuse(peer, *greeting, std::move(why));
+    let_in(std::move(peer), std::move(*greeting));
+  }
+
+  caf::error problem_of(const hello& x) const {
+    auto& own = settings_;
+    if (x.protocol != protocol_version)
+      return incompatible("the other side speaks version " + std::to_string(x.protocol)
+                          + " of the protocol, " + own.batcher_name + " speaks "
+                          + std::to_string(protocol_version));
+    if (x.request_type != own.request_type || x.response_type != own.response_type)
+      return incompatible(x.name + " sends " + x.request_type + " and expects " + x.response_type
+                          + ", but " + own.batcher_name + " takes " + own.request_type
+                          + " and answers " + own.response_type);
+    if (x.as != role::client && x.as != role::worker)
+      return incompatible(x.name + " is neither a client nor a worker node");
+    bool is_worker = x.as == role::worker;
+    if (is_worker
+        && (x.workers == 0 || x.workers > most_workers || x.credit == 0 || x.credit > most_credit))
+      return incompatible(x.name + " brings " + std::to_string(x.workers)
+                          + " workers with a credit of " + std::to_string(x.credit)
+                          + ", out of range");
+    if (sessions_.size() >= own.opts.max_nodes)
+      return caf::make_error(errc::batcher_lost, own.batcher_name + " has "
+                                                   + std::to_string(own.opts.max_nodes)
+                                                   + " nodes, its limit (max_nodes)");
+    return {};
+  }
+
+  static caf::error incompatible(std::string text) {
+    return caf::make_error(errc::incompatible, std::move(text));
+  }
+
+  void refuse(const caf::strong_actor_ptr& peer, const hello& greeting, caf::error why) {
+    refusal answer{.attempt = greeting.attempt, .error = bytes_of_error(why)};
+    compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(peer),
+                 frame_of(frame_kind::refusal, answer));
+    tell({.what = node_event::kind::refused, .peer = greeting.name, .why = std::move(why)});
+  }
+
+  void let_in(caf::strong_actor_ptr peer, hello greeting) {
+    auto name = greeting.name;
+    bool is_client = greeting.as == role::client;
+    session_seed seed{.peer = std::move(peer),
+                      .greeting = std::move(greeting),
+                      .gate_id = id_,
+                      .batcher_name = settings_.batcher_name,
+                      .max_message_bytes = settings_.opts.max_message_bytes,
+                      .max_silence = settings_.opts.max_silence,
+                      .gate = caf::actor_cast<caf::weak_actor_ptr>(this),
+                      .last_job = last_job_};
+    auto& make = is_client ? settings_.make_client : settings_.make_worker;
+    auto session = make(system(), std::move(seed));
+    sessions_.emplace(session.address(), name);
+    watch(session);
+    tell({.what = node_event::kind::connected, .peer = std::move(name)});
+  }
+
+  void on_session_end(const caf::actor_addr& addr) {
+    lost_.erase(addr);
+    auto node = sessions_.extract(addr);
+    if (!node.empty()) tell({.what = node_event::kind::left, .peer = std::move(node.mapped())});
+  }
+
+  void on_lost(const caf::error& why) {
+    auto node = sessions_.extract(caf::actor_cast<caf::actor_addr>(current_sender()));
+    if (node.empty()) return;
+    lost_.insert(node.key());
+    tell({.what = node_event::kind::lost, .peer = std::move(node.mapped()), .why = why});
+  }
+
+  void tell(const node_event& what) {
+    if (settings_.opts.on_event) settings_.opts.on_event(what);
+  }
+
+  gate_settings settings_;
+  std::uint64_t id_;
+  std::map<caf::actor_addr, std::string> sessions_; // and their peers' names
+  std::set<caf::actor_addr> lost_;                  // those that only hear what comes too late
+  std::shared_ptr<std::atomic<std::uint64_t>> last_job_ =
+    std::make_shared<std::atomic<std::uint64_t>>(0);
+};
+
+} // namespace
+
+caf::actor spawn_gate(caf::actor_system& system, gate_settings settings) {
+  return system.spawn<gate>(std::move(settings));
+}
+
+} // namespace batcher::actors::node

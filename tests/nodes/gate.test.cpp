@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Who is let in, who is refused, and what strangers can do: nothing.
+
+#include "node_fixture.hpp"
+
+#include <random>
+
+using namespace batcher;
+using namespace batcher::tests;
+using namespace std::chrono_literals;
+using event = actors::node_event::kind;
+
+namespace {
+
+/// Somebody who says what the test wants, and keeps what he is told.
+struct stranger_fixture : node_fixture {
+  stranger_fixture() {
+    stranger = time.system().spawn([this](caf::event_based_actor* self) -> caf::behavior {
+      actors::compat::ignore_errors(self);
+      return {[this, self](const wire::frame& msg) {
+        told.push_back(msg);
+        session = caf::actor_cast<caf::strong_actor_ptr>(self->current_sender());
+      }};
+    });
+  }
+  ~stranger_fixture() { caf::anon_send_exit(stranger, caf::exit_reason::kill); }
+
+  void say(const caf::strong_actor_ptr& to, wire::frame what) {
+    actors::compat::send(nullptr, caf::actor_cast<caf::strong_actor_ptr>(stranger),
+                         caf::actor_cast<caf::abstract_actor*>(to), std::move(what));
+    time.run();
+  }
+  void say_to_gate(wire::frame what) {
+    say(caf::actor_cast<caf::strong_actor_ptr>(gate), std::move(what));
+  }
+
+  static wire::hello good_hello(wire::role as = wire::role::client) {
+    wire::hello x;
+    x.as = as;
+    x.attempt = 7;
+    x.name = "stranger";
+    x.request_type = actors::compat::name_of_type<int>();
+    x.response_type = actors::compat::name_of_type<int>();
+    x.workers = x.credit = 1;
+    x.max_silence_ns = duration{1h}.count();
+    return x;
+  }
+
+  void say_hello(const wire::hello& x) { say_to_gate(frame_of(wire::frame_kind::hello, x)); }
+
+  std::optional<caf::error> refusal() {
+    if (told.empty()) return std::nullopt;
+    auto content = wire::content_of<wire::refusal>(told.back());
+    if (told.back().kind != static_cast<std::uint8_t>(wire::frame_kind::refusal) || !content)
+      return std::nullopt;
+    return wire::error_of_bytes(content->error);
+  }
+
+  caf::actor stranger;
+  caf::strong_actor_ptr session;
+  std::vector<wire::frame> told;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(stranger_fixture, "a good hello is welcomed, and its attempt repeated") {
+  publish(spawn_doubler());
+  say_hello(good_hello());
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].kind == static_cast<std::uint8_t>(wire::frame_kind::welcome));
+  auto content = wire::content_of<wire::welcome>(told[0]);
+  REQUIRE(content);
+  CHECK(content->attempt == 7);
+  CHECK(content->name == "sums");
+  say(session, frame_of(wire::frame_kind::goodbye));
+}
+
+TEST_CASE_METHOD(stranger_fixture, "another version of the protocol is refused, both are named") {
+  publish(spawn_doubler());
+  auto x = good_hello();
+  x.protocol = 99;
+  say_hello(x);
+  REQUIRE(refusal());
+  CHECK(*refusal() == caf::make_error(errc::incompatible));
+  CHECK(text(*refusal()).find("99") != std::string::npos);
+  CHECK(text(*refusal()).find(std::to_string(wire::protocol_version)) != std::string::npos);
+  CHECK(count(event::refused) == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a worker node out of range is refused") {
+  publish(spawn_doubler());
+  for (auto [workers, credit] : {std::pair{0u, 1u}, {1u, 0u}, {5'000u, 1u}, {1u, 2'000u}}) {
+    auto x = good_hello(wire::role::worker);
+    x.workers = workers;
+    x.credit = credit;
+    say_hello(x);
+    REQUIRE(refusal());
+    CHECK(*refusal() == caf::make_error(errc::incompatible));
+  }
+}
+
+TEST_CASE_METHOD(stranger_fixture, "no more than max_nodes are let in, and a place becomes free") {
+  publish(spawn_doubler(), {.max_nodes = 1});
+  auto b = connect();
+  say_hello(good_hello());
+  REQUIRE(refusal());
+  CHECK(text(*refusal()).find("max_nodes") != std::string::npos);
+  break_cable(0);
+  say_hello(good_hello());
+  CHECK_FALSE(refusal());
+  say(session, frame_of(wire::frame_kind::goodbye));
+}
+
+TEST_CASE_METHOD(stranger_fixture, "who says anything but hello is not answered") {
+  publish(spawn_doubler());
+  say_to_gate(frame_of(wire::frame_kind::alive));
+  say_to_gate(frame_of(wire::frame_kind::requests));
+  CHECK(told.empty());
+}
+
+TEST_CASE_METHOD(stranger_fixture, "random bytes of every kind disturb nobody") {
+  auto far = spawn_doubler({.when_idle = when_idle::immediate});
+  publish(far);
+  auto b = connect();
+  std::mt19937 random{7};
+  for (int i = 0; i < 3'000; ++i) {
+    if (!session || i % 10 == 0)
+      say_hello(good_hello(i % 20 == 0 ? wire::role::client : wire::role::worker));
+    std::string bytes(random() % 64, '\0');
+    for (auto& c : bytes) c = static_cast<char>(random() % 3 == 0 ? random() : random() % 4);
+    wire::frame what{.kind = static_cast<std::uint8_t>(random() % 16), .bytes = std::move(bytes)};
+    if (i % 3 == 0)
+      say_to_gate(what);
+    else if (session)
+      say(session, what);
+  }
+  caf::anon_send_exit(stranger, caf::exit_reason::kill); // it has passed as a worker, too
+  time.run();
+  request(b, 0, 3);
+  CHECK(values.size() == 3);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a damaged request is answered, the others with it run") {
+  publish(spawn_doubler({.when_idle = when_idle::immediate}));
+  say_hello(good_hello());
+  auto msg = frame_of(wire::frame_kind::requests, wire::group_head{.first_id = 5});
+  wire::byte_writer to{msg.bytes};
+  std::string scratch;
+  to.length(3);
+  REQUIRE(wire::write_sized(to, 1, scratch));
+  to.text("no number");
+  REQUIRE(wire::write_sized(to, 3, scratch));
+  say(session, msg);
+  std::map<std::uint64_t, caf::expected<int>> answers;
+  for (auto& frame : told) {
+    if (frame.kind != static_cast<std::uint8_t>(wire::frame_kind::answers)) continue;
+    wire::byte_reader from{frame.bytes};
+    while (from.remaining() > 0) {
+      auto id = from.number<std::uint64_t>();
+      answers.emplace(id, wire::read_result<int>(from));
+    }
+  }
+  REQUIRE(answers.size() == 3);
+  CHECK(answers.at(5) == 2);
+  CHECK(answers.at(6) == caf::make_error(errc::invalid_request));
+  CHECK(answers.at(7) == 6);
+  say(session, frame_of(wire::frame_kind::goodbye));
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a peer that sends more than a message may hold is dropped") {
+  publish(spawn_doubler(), {.max_message_bytes = 1'024});
+  say_hello(good_hello());
+  wire::frame what = frame_of(wire::frame_kind::requests);
+  what.bytes.resize(1'025);
+  say(session, what);
+  CHECK(told.back().kind == static_cast<std::uint8_t>(wire::frame_kind::goodbye));
+  CHECK(count(event::left) == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a silent peer is given up at max_silence") {
+  publish(spawn_doubler(), {.max_silence = 2s});
+  say_hello(good_hello());
+  time.advance(2s - 1ns);
+  CHECK(count(event::lost) == 0);
+  time.advance(1ns);
+  CHECK(count(event::lost) == 1);
+}

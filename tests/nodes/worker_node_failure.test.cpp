@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Worker nodes that die, freeze and come back: what they held runs elsewhere or is answered, nothing
+// is answered twice, and what comes too late is counted.
+
+#include "node_fixture.hpp"
+
+using namespace batcher;
+using namespace batcher::tests;
+using namespace std::chrono_literals;
+using event = actors::node_event::kind;
+
+namespace {
+
+options one_each(retry_policy again = retry::never{}) {
+  return {.max_batch_items = 1, .when_idle = when_idle::immediate, .on_failure = again};
+}
+
+} // namespace
+
+TEST_CASE_METHOD(node_fixture,
+                 "a node dies with a batch: its items are answered with worker_lost") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  join(holder(), {.name = "gpu-3"});
+  request(b, 0, 1);
+  state = network::refuses;
+  break_cable(0);
+  REQUIRE(failed_with(errc::worker_lost) == 1);
+  CHECK(text(errors.begin()->second).find("gpu-3") != std::string::npos);
+  CHECK(count(event::lost) == 2); // both sides
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "a node dies with a batch that may run again: another node runs it") {
+  auto b = spawn_bare(one_each(retry::idempotent{}));
+  publish(b);
+  join(holder());
+  request(b, 0, 1);
+  CHECK(called.size() == 1);
+  join(doubler());
+  state = network::refuses;
+  break_cable(0);
+  CHECK(called.size() == 2);
+  CHECK(values.size() == 1);
+  CHECK(errors.empty());
+}
+
+TEST_CASE_METHOD(
+  node_fixture,
+  "a silent node is given up at max_silence; what it answers later is counted and dropped") {
+  auto b = spawn_bare(one_each(retry::idempotent{}));
+  publish(b, {.max_silence = 2s});
+  join(holder(), {.reconnect = {.max_silence = 1h}});
+  time.advance(500ms); // its last sign of life
+  request(b, 0, 1);
+  cables[0]->holds = true;
+  join(holder());
+  finish_oldest(); // of the frozen node
+  time.advance(2s - 1ns);
+  CHECK(called.size() == 1);
+  time.advance(1ns);
+  CHECK(called.size() == 2);
+  CHECK(count(event::lost) == 1);
+  finish_oldest();
+  CHECK(values.size() == 1);
+  CHECK(stats(b).counters.late_answers == 0);
+  release(0);
+  CHECK(stats(b).counters.late_answers == 1);
+  CHECK(values.size() == 1);
+  CHECK(errors.empty());
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "a node that was given up is told so when it comes back, and serves again") {
+  auto b = spawn_bare(one_each());
+  publish(b, {.max_silence = 2s});
+  join(doubler(), {.reconnect = {.retry_delay = 100ms, .max_silence = 1h}});
+  cables[0]->holds = true;
+  time.advance(3s);
+  release(0);
+  time.advance(100ms);
+  CHECK(cables.size() == 2);
+  request(b, 0, 1);
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "what a node has begun when it loses its batcher is told late, and counted once") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  join(holder(), {.reconnect = {.retry_delay = 100ms}});
+  request(b, 0, 1);
+  break_cable(0);
+  CHECK(failed_with(errc::worker_lost) == 1);
+  finish_oldest(); // while it has no batcher
+  time.advance(100ms);
+  CHECK(stats(b).counters.late_answers == 1);
+  CHECK(values.empty());
+  request(b, 1, 2);
+  finish_oldest();
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "what a node has not begun when it loses its batcher it does not begin") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  int runs = 0;
+  caf::actor node = join([&] {
+    return [&](batch xs) {
+      ++runs;
+      return doubled(xs);
+    };
+  });
+  // The worker has no turn between the job and the loss.
+  actors::ask(b, 0, [](const caf::expected<int>&) {});
+  while (cables[0]->count(wire::frame_kind::job) == 0) REQUIRE(time.step());
+  caf::anon_send_exit(cables[0]->self, caf::exit_reason::kill);
+  time.run();
+  CHECK(runs <= 1);
+  CHECK(node);
+}
+
+TEST_CASE_METHOD(node_fixture, "a node that dies before it was known to the batcher hurts nobody") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  request(b, 0, 1);
+  state = network::works;
+  join(doubler());
+  CHECK(values.size() == 1);
+  for (int i = 0; i < 5; ++i) {
+    break_cable(cables.size() - 1);
+    time.advance(5s);
+  }
+  request(b, 1, 2);
+  CHECK(values.size() == 2);
+  CHECK(errors.empty());
+}
+
+TEST_CASE_METHOD(node_fixture, "a node waits for its batcher as long as it takes") {
+  state = network::refuses;
+  join(doubler(), {.reconnect = {.max_retry_delay = 1s}});
+  time.advance(5s);
+  for (int i = 0; i < 100; ++i) time.advance(1s);
+  CHECK(attempts > 90);
+  auto b = spawn_bare(one_each());
+  publish(b);
+  state = network::works;
+  time.advance(1s);
+  request(b, 0, 1);
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(node_fixture, "a node that may try only so often gives up") {
+  state = network::refuses;
+  auto node = join(doubler(), {.reconnect = {.retry_delay = 10ms, .max_attempts = 2}});
+  time.advance(10ms);
+  CHECK(count(event::given_up) == 1);
+  CHECK(attempts == 2);
+}
+
+TEST_CASE_METHOD(node_fixture, "a node with other types is refused, and told so") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  auto node = wire::spawn_node<std::string, int>(
+    time.system(), "host", 1,
+    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size()); }; },
+    {.has_threads = false, .on_event = keep_events()}, {}, connector);
+  all_nodes.push_back(node);
+  time.run();
+  CHECK(count(event::refused) == 2); // both sides
+  CHECK(events.back().why == caf::make_error(errc::incompatible));
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "a factory that throws at first is tried again, then the node dials") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  int made = 0;
+  join(
+    [this, &made] {
+      if (++made < 3) throw std::runtime_error{"no device"};
+      return doubler()();
+    },
+    {.restart_delay = 100ms});
+  CHECK(attempts == 0);
+  CHECK(text(events.back().why).find("no device") != std::string::npos);
+  time.advance(100ms);
+  time.advance(100ms);
+  request(b, 0, 1);
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(
+  node_fixture,
+  "a batch that is larger than a message may be fails with a text, nothing else does") {
+  auto b = actors::spawn_batcher<std::string, int>(
+    time.system(),
+    options{.max_batch_items = 4,
+            .max_delay = 1h,
+            .on_failure = retry::idempotent{},
+            .workers = 0,
+            .worker_execution = worker_execution::cooperative},
+    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size(), 1); }; });
+  all_batchers.push_back(caf::actor_cast<caf::actor>(b));
+  gate = wire::spawn_gate(
+    time.system(), wire::gate_for<std::string, int>(b, {.max_message_bytes = 4'096}, "texts"));
+  all_gates.push_back(gate);
+  auto node = wire::spawn_node<std::string, int>(
+    time.system(), "host", 1,
+    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size(), 1); }; },
+    {.has_threads = false}, {}, connector);
+  all_nodes.push_back(node);
+  time.run();
+  std::vector<caf::expected<int>> answers;
+  for (auto bytes : {2'000, 2'000, 2'000, 5'000})
+    actors::ask(b, std::string(static_cast<std::size_t>(bytes), 'x'),
+                [&](caf::expected<int> y) { answers.push_back(std::move(y)); });
+  time.run();
+  // Halves fit, but for the one that is too large by itself.
+  REQUIRE(answers.size() == 4);
+  CHECK(std::count_if(answers.begin(), answers.end(), [](auto& y) { return y && *y == 1; }) == 3);
+  auto bad = std::find_if(answers.begin(), answers.end(), [](auto& y) { return !y; });
+  CHECK(actors::text_of(bad->error()).find("max_message_bytes") != std::string::npos);
+}
+
+TEST_CASE_METHOD(node_fixture, "a node that is told nonsense answers with an error and lives") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  join(doubler());
+  auto& to = *cables[0];
+  auto damaged = frame_of(wire::frame_kind::job, wire::job_head{.id = 77});
+  wire::byte_writer bytes{damaged.bytes};
+  bytes.length(1);
+  bytes.text("no number");
+  to.send(to.near, damaged);
+  damaged.bytes.resize(5);
+  to.send(to.near, damaged);
+  time.run();
+  CHECK(to.count(wire::frame_kind::job_done) == 2);
+  request(b, 0, 1);
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(node_fixture, "functions are told of batches that nobody waits for any more") {
+  auto b =
+    spawn_bare({.max_batch_items = 1, .when_idle = when_idle::immediate, .batch_timeout = 1s});
+  publish(b, {.max_silence = 2s});
+  std::optional<actors::batch_context> context;
+  join([&] {
+    return [&](batch xs, actors::batch_promise<int> answer) {
+      context = answer.context();
+      promises.emplace_back(std::vector<int>(xs.begin(), xs.end()), std::move(answer));
+    };
+  });
+  request(b, 0, 1);
+  REQUIRE(context);
+  CHECK_FALSE(context->is_cancelled(0));
+  time.advance(1s);
+  CHECK(failed_with(errc::batch_timeout) == 1);
+  time.advance(500ms);
+  CHECK(context->is_cancelled(0));
+  context.reset();
+  finish_oldest();
+}
