@@ -211,6 +211,17 @@ TEST_CASE_METHOD(node_fixture, "the workers of nodes are divided among the shard
 }
 
 TEST_CASE_METHOD(node_fixture,
+                 "a node that is let in only to be sent away waits longer each time") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  join(doubler(), {.reconnect = {.retry_delay = 100ms, .max_retry_delay = 1s}});
+  actors::compat::anon_send(b, actors::stop_atom_v);
+  for (int i = 0; i < 100; ++i) time.advance(100ms);
+  CHECK(attempts > 10);
+  CHECK(attempts < 25);
+}
+
+TEST_CASE_METHOD(node_fixture,
                  "a batcher that is stopped sends its nodes away, and they dial again") {
   auto b = spawn_bare(one_each());
   publish(b);

@@ -123,6 +123,7 @@ private:
       return say_goodbye(session, caf::make_error(errc::batcher_lost, "the welcome came too late"));
     state_ = state::up;
     failures_ = 0;
+    up_since_ = now();
     session_ = std::move(session);
     auto own = settings_.reconnect.max_silence;
     pulse_ = pulse{now(), own, duration{std::max<std::int64_t>(content->max_silence_ns, 1)}};
@@ -191,6 +192,8 @@ private:
   // -- failure ------------------------------------------------------------------------------------
 
   void lose(caf::error why) {
+    // One that lets this side in only to send it away is not called at once each time.
+    if (now() - up_since_ >= settings_.reconnect.max_retry_delay) waits_ = 0;
     session_ = nullptr;
     bool is_done = !why && greeting_.as == role::worker;
     tell_owner(line_event{.what = line_event::kind::down, .why = std::move(why)});
@@ -202,7 +205,7 @@ private:
 
   void fail(caf::error why) {
     auto limit = settings_.reconnect.max_attempts;
-    bool is_last = limit > 0 && failures_ + 1 >= limit;
+    bool is_last = ++failures_ >= limit && limit > 0;
     tell_owner(line_event{.what = is_last ? line_event::kind::given_up : line_event::kind::failed,
                           .why = std::move(why)});
     if (is_last)
@@ -214,8 +217,8 @@ private:
   void pause() {
     auto most = settings_.reconnect.max_retry_delay;
     auto d = settings_.reconnect.retry_delay;
-    for (std::size_t i = 0; i < failures_ && d < most; ++i) d *= 2;
-    ++failures_;
+    for (std::size_t i = 0; i < waits_ && d < most; ++i) d *= 2;
+    ++waits_;
     d = std::min(d, most);
     std::uniform_int_distribution<duration::rep> off{0, d.count() / 2};
     until_ = now() + d - duration{off(random_)};
@@ -248,7 +251,9 @@ private:
   time_point until_; // while connecting, greeting or pausing
   caf::strong_actor_ptr session_;
   pulse pulse_;
-  std::size_t failures_ = 0; // in a row
+  std::size_t failures_ = 0; // attempts in a row
+  std::size_t waits_ = 0;    // since it was last up for long
+  time_point up_since_;
   std::optional<time_point> armed_for_;
   std::uint64_t generation_ = 0;
   std::mt19937_64 random_{std::random_device{}()};

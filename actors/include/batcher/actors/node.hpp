@@ -90,7 +90,9 @@ private:
 };
 
 /// Keeps this process a worker node. When it is destroyed the node goes at once: what it holds is
-/// lost and follows the batcher's retry plan. Must not outlive the actor system.
+/// lost and follows the batcher's retry plan. A worker may still be inside its function then, and
+/// after a `leave` that took too long: what that refers to must live as long as the actor system,
+/// which this must not outlive.
 class joined_node {
 public:
   joined_node() = default;

@@ -12,7 +12,8 @@
 //                        pausing <--- lost, silent, goodbye
 //
 // Waits grow and are drawn as those of a dead worker (worker_table.hpp): [d/2, d], d = retry_delay *
-// 2^(k-1) after the k-th failure in a row, at most max_retry_delay.
+// 2^(k-1) the k-th time in a row, at most max_retry_delay. Only a connection that has held for
+// max_retry_delay ends the row.
 //
 // An actor of its own beside its owner, since CAF holds on to whoever has once sent something to
 // another process: the owner's life stays that of its handles.
