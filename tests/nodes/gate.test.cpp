@@ -175,6 +175,8 @@ TEST_CASE_METHOD(stranger_fixture, "a peer that sends more than a message may ho
   what.bytes.resize(1'025);
   say(session, what);
   CHECK(told.back().kind == static_cast<std::uint8_t>(wire::frame_kind::goodbye));
+  CHECK(text(wire::error_of_bytes(told.back().bytes)).find("max_message_bytes")
+        != std::string::npos);
   CHECK(count(event::left) == 1);
 }
 
