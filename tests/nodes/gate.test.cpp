@@ -2,6 +2,7 @@
 //
 // Who is let in, who is refused, and what strangers can do: nothing.
 
+#include "batcher/actors/mail.hpp"
 #include "node_fixture.hpp"
 
 #include <random>

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "batcher/actors/ask.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node.hpp"
 #include "test_messages.hpp"
 

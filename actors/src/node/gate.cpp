@@ -4,6 +4,7 @@
 
 #include "batcher/actors/node/gate.hpp"
 
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 
 #include <caf/event_based_actor.hpp>

@@ -4,6 +4,7 @@
 
 #include "batcher/actors/node/line.hpp"
 
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/pulse.hpp"
 

@@ -4,6 +4,7 @@
 
 #include "batcher/actors/node/session.hpp"
 
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 
 #include <algorithm>

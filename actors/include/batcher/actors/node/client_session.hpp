@@ -7,6 +7,7 @@
 #pragma once
 
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/session.hpp"
 #include "batcher/actors/reply.hpp"

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "batcher/actors/interfaces.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/commands.hpp"
 #include "batcher/actors/node/line.hpp"

@@ -17,6 +17,7 @@
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/line.hpp"
 #include "batcher/actors/reply.hpp"

@@ -14,6 +14,7 @@
 
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/job.hpp"
+#include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/session.hpp"
 
