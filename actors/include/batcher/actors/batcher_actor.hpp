@@ -48,14 +48,15 @@ public:
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
   using hooks_type = hooks<Request, Response>;
 
-  using start_worker = typename crew<batcher_actor>::start_worker;
+  using crew_type = crew<batcher_actor, front_desk<Request, Response>>;
+  using start_worker = typename crew_type::start_worker;
 
   /// Precondition: `validate(opts)` is empty. `shared`: as in `batcher_core`.
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
                 std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>(),
                 std::shared_ptr<shared_limits> shared = {})
-    : super{cfg}, crew_{std::move(start)}, desk_{std::move(opts), this->id(), std::move(how),
-                                                 std::move(shared)} {
+    : super{cfg}, desk_{std::move(opts), this->id(), std::move(how), std::move(shared)},
+      crew_{std::move(start), desk_} {
     compat::ignore_errors(this);
   }
 
@@ -342,39 +343,21 @@ private:
   // -- workers ------------------------------------------------------------------------------------
 
   void supervise(time_point at) {
-    while (auto id = core_.take_retired()) crew_.end(*id);
+    crew_.let_retired_go();
     if (!core_.has_start(at)) return;
     if (!is_in_actor_) return call_actor();
-    while (auto id = core_.next_start(at)) {
-      auto thrown = text_of_exception([&] { crew_.start(this, *id); });
-      if (!thrown) continue;
-      desk_.texts().set(errc::no_workers, "a worker of " + opts().name
-                                            + " could not be started: " + std::move(*thrown));
-      core_.worker_down(at, *id);
-    }
+    crew_.start_due(this, at);
   }
 
   void lose_workers(const caf::actor_addr& addr, const caf::error& why) {
-    auto lost = crew_.find_all(addr);
-    if (lost.empty()) return;
     auto at = now();
-    for (auto id : lost) {
-      crew_.lose(id);
-      auto text = crew_.name_of(id) + " of " + opts().name
-                  + " is lost: " + compat::render(this->system(), why);
-      desk_.texts().set(errc::no_workers, "no worker is left; " + text);
-      desk_.texts().set(errc::worker_lost, text);
-      desk_.lose(at, id);
-    }
-    proceed(at);
+    if (crew_.lose_all(at, addr, compat::render(this->system(), why))) proceed(at);
   }
 
   caf::result<void> adopt(const join_message& msg) {
-    auto worker = caf::actor_cast<worker_handle>(msg.worker);
-    if (is_ended_ || !worker || crew_.find(worker.address()))
-      return caf::make_error(errc::shut_down, opts().name + " takes no such worker in");
     auto at = now();
-    for (auto id : crew_.adopt(this, worker, msg.workers)) core_.worker_up(at, id, msg.credit);
+    if (is_ended_ || !crew_.adopt(this, at, msg))
+      return caf::make_error(errc::shut_down, opts().name + " takes no such worker in");
     proceed(at);
     return caf::unit;
   }
@@ -384,11 +367,7 @@ private:
     auto addr = caf::actor_cast<caf::actor_addr>(msg.worker);
     if (msg.why) return lose_workers(addr, msg.why);
     auto at = now();
-    for (auto id : crew_.find_all(addr)) {
-      core_.worker_leave(at, id);
-      desk_.texts().set(errc::no_workers,
-                        "no worker is left; " + crew_.name_of(id) + " of " + opts().name + " left");
-    }
+    crew_.retire_all(at, addr);
     proceed(at);
   }
 
@@ -439,8 +418,8 @@ private:
   compat::execution_context* context_ = nullptr;
   bool is_in_actor_ = false;
   bool is_called_ = false; // the actor's own thread
-  crew<batcher_actor> crew_;
   front_desk<Request, Response> desk_;
+  crew_type crew_;
   typename front_desk<Request, Response>::core_type& core_ = desk_.core();
   intake_type intake_{desk_, context_, [this](time_point at) { start_batches(at); }};
   std::unordered_map<std::uint64_t, owned_promise> credits_;

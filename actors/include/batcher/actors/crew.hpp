@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The workers of a batcher as actors: starts them, watches them and lets them go. Decides nothing;
-// when and which is the core's. Guests are workers that somebody else has started; one actor may be
-// several of them.
+// The workers of a batcher as actors: starts them, watches them and lets them go, and tells the core
+// what becomes of them. Decides nothing; when and which is the core's. Guests are workers that
+// somebody else has started; one actor may be several of them.
 //
-// Thread rule: used by whoever has the batcher for itself (entrance.hpp), `start` in the actor's own
+// Thread rule: used by whoever has the batcher for itself (entrance.hpp), `start_due` in the actor's own
 // thread.
 
 #pragma once
@@ -27,48 +27,73 @@
 namespace batcher::actors {
 
 /// `Self` hears of `on_worker_ready(address)` and `on_worker_down(address, why)` in its own thread, as
-/// of any message: it has to ask whether that worker is still there.
-template <class Self>
+/// of any message: it has to ask whether that worker is still there. `Desk`: where requests wait, with
+/// the core and the texts of errors.
+template <class Self, class Desk>
 class crew {
 public:
   /// Starts a worker; called with the batcher itself and the worker's number. May throw: that worker
   /// could not be started.
   using start_worker = std::function<worker_handle(Self*, std::size_t)>;
 
-  explicit crew(start_worker start) : start_{std::move(start)} {}
+  /// `desk` must outlive it.
+  crew(start_worker start, Desk& desk) : start_{std::move(start)}, desk_{desk} {}
 
   /// Precondition: there is such a worker.
   [[nodiscard]] const worker_handle& at(worker_id id) const { return workers_.at(id); }
 
-  /// Returns what to call a worker in a text.
-  [[nodiscard]] static std::string name_of(worker_id id) {
-    return is_guest(id) ? "joined worker " + std::to_string(id - first_guest)
-                        : "worker " + std::to_string(id);
-  }
-
-  /// Starts worker `id`. Throws what starting it throws.
-  void start(Self* self, worker_id id) {
-    auto& worker = workers_.emplace(id, start_(self, id)).first->second;
-    // CAF reports one death up to twice: as an answer to the start, and by itself.
-    watch(self, worker);
-    compat::request(self, worker, start_atom_v)
-      .then([self, addr = worker.address()] { self->on_worker_ready(addr); },
-            [self, addr = worker.address()](const caf::error& why) {
-              self->on_worker_down(addr, why);
-            });
-  }
-
-  /// Takes an actor in as `workers` guests and returns their ids. Precondition: it is valid, and no
-  /// worker yet.
-  [[nodiscard]] std::vector<worker_id> adopt(Self* self, const worker_handle& worker,
-                                             std::uint32_t workers) {
-    std::vector<worker_id> ids;
-    for (; workers > 0; --workers) {
-      ids.push_back(next_guest_);
-      workers_.emplace(next_guest_++, worker);
+  /// Starts the workers that the core wants. One that cannot be started is one that died.
+  void start_due(Self* self, time_point at) {
+    while (auto id = core().next_start(at)) {
+      auto thrown = text_of_exception([&] { start(self, *id); });
+      if (!thrown) continue;
+      desk_.texts().set(errc::no_workers, "a worker of " + batcher_name()
+                                            + " could not be started: " + std::move(*thrown));
+      core().worker_down(at, *id);
     }
+  }
+
+  /// Lets those go that the core needs no more.
+  void let_retired_go() {
+    while (auto id = core().take_retired()) end(*id);
+  }
+
+  /// Takes an actor in as several guests; false if it is none, or works here already.
+  [[nodiscard]] bool adopt(Self* self, time_point at, const join_message& msg) {
+    auto worker = caf::actor_cast<worker_handle>(msg.worker);
+    if (!worker || find(worker.address())) return false;
     watch(self, worker);
-    return ids;
+    for (auto n = msg.workers; n > 0; --n) {
+      auto id = next_guest_++;
+      workers_.emplace(id, worker);
+      core().worker_up(at, id, msg.credit);
+    }
+    return true;
+  }
+
+  /// Lets the guests that an actor is finish what they hold and go.
+  void retire_all(time_point at, const caf::actor_addr& addr) {
+    for (auto id : find_all(addr)) {
+      core().worker_leave(at, id);
+      desk_.texts().set(errc::no_workers, "no worker is left; " + name_of(id) + " left");
+    }
+  }
+
+  /// Fails what the workers that an actor is hold; false if it is none. The actor of a guest is not
+  /// ours to end.
+  bool lose_all(time_point at, const caf::actor_addr& addr, const std::string& why) {
+    auto lost = find_all(addr);
+    for (auto id : lost) {
+      if (is_guest(id))
+        workers_.erase(id);
+      else
+        end(id);
+      auto text = name_of(id) + " is lost: " + why;
+      desk_.texts().set(errc::no_workers, "no worker is left; " + text);
+      desk_.texts().set(errc::worker_lost, text);
+      desk_.lose(at, id);
+    }
+    return !lost.empty();
   }
 
   /// Returns a worker with that address, if there is one.
@@ -76,29 +101,6 @@ public:
     auto it = std::find_if(workers_.begin(), workers_.end(),
                            [&](auto& entry) { return entry.second.address() == addr; });
     return it == workers_.end() ? std::nullopt : std::optional{it->first};
-  }
-
-  /// Returns all workers with that address.
-  [[nodiscard]] std::vector<worker_id> find_all(const caf::actor_addr& addr) const {
-    std::vector<worker_id> ids;
-    for (auto& [id, worker] : workers_)
-      if (worker.address() == addr) ids.push_back(id);
-    return ids;
-  }
-
-  /// Lets a worker go; its actor ends with the last that it is.
-  void end(worker_id id) {
-    auto node = workers_.extract(id);
-    if (node.empty() || (is_guest(id) && find(node.mapped().address()))) return;
-    caf::anon_send_exit(node.mapped(), caf::exit_reason::user_shutdown);
-  }
-
-  /// The same for one that is lost; the actor of a guest is not ours to end.
-  void lose(worker_id id) {
-    if (is_guest(id))
-      workers_.erase(id);
-    else
-      end(id);
   }
 
   void end_all() {
@@ -110,13 +112,49 @@ private:
 
   static bool is_guest(worker_id id) { return id >= first_guest; }
 
+  auto& core() noexcept { return desk_.core(); }
+  [[nodiscard]] const std::string& batcher_name() const { return desk_.core().opts().name; }
+
+  [[nodiscard]] std::string name_of(worker_id id) const {
+    auto name = is_guest(id) ? "joined worker " + std::to_string(id - first_guest)
+                             : "worker " + std::to_string(id);
+    return name + " of " + batcher_name();
+  }
+
+  // Throws what starting it throws.
+  void start(Self* self, worker_id id) {
+    auto& worker = workers_.emplace(id, start_(self, id)).first->second;
+    // CAF reports one death up to twice: as an answer to the start, and by itself.
+    watch(self, worker);
+    compat::request(self, worker, start_atom_v)
+      .then([self, addr = worker.address()] { self->on_worker_ready(addr); },
+            [self, addr = worker.address()](const caf::error& why) {
+              self->on_worker_down(addr, why);
+            });
+  }
+
   static void watch(Self* self, const worker_handle& worker) {
     compat::monitor(self, worker, [self](const caf::actor_addr& addr, const caf::error& why) {
       self->on_worker_down(addr, why);
     });
   }
 
+  [[nodiscard]] std::vector<worker_id> find_all(const caf::actor_addr& addr) const {
+    std::vector<worker_id> ids;
+    for (auto& [id, worker] : workers_)
+      if (worker.address() == addr) ids.push_back(id);
+    return ids;
+  }
+
+  // An actor ends with the last worker that it is.
+  void end(worker_id id) {
+    auto node = workers_.extract(id);
+    if (node.empty() || (is_guest(id) && find(node.mapped().address()))) return;
+    caf::anon_send_exit(node.mapped(), caf::exit_reason::user_shutdown);
+  }
+
   start_worker start_;
+  Desk& desk_;
   std::unordered_map<worker_id, worker_handle> workers_;
   worker_id next_guest_ = first_guest;
 };
