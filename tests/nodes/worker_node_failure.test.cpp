@@ -48,7 +48,7 @@ TEST_CASE_METHOD(node_fixture,
 
 TEST_CASE_METHOD(
   node_fixture,
-  "a silent node is given up at max_silence; what it answers later is counted and dropped") {
+  "a silent node is given up at max_silence, and what it answers later is counted and dropped") {
   auto b = spawn_bare(one_each(retry::idempotent{}));
   publish(b, {.max_silence = 2s});
   join(holder(), {.reconnect = {.max_silence = 1h}});

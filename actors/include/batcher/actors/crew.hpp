@@ -4,8 +4,8 @@
 // what becomes of them. Decides nothing; when and which is the core's. Guests are workers that
 // somebody else has started; one actor may be several of them.
 //
-// Thread rule: used by whoever has the batcher for itself (entrance.hpp), `start_due` in the actor's own
-// thread.
+// Thread rule: used by whoever has the batcher for itself (entrance.hpp), `start_due` in the actor's
+// own thread.
 
 #pragma once
 
