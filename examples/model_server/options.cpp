@@ -108,7 +108,10 @@ settings parse_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& why) {
     std::exit(app.exit(why) == 0 ? exit_ok : exit_bad_options);
   }
-  if (auto problems = validate(result.batching); !problems.empty()) end_with(problems);
+  auto problems = validate(result.batching);
+  if (result.batching.workers == 0)
+    problems.emplace_back("workers is 0, but must be 1 or more: none joins from elsewhere");
+  if (!problems.empty()) end_with(problems);
   return result;
 }
 
