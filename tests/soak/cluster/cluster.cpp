@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "cluster.hpp"
+
+#include "processes.hpp"
+
+#include "batcher/actors/control.hpp"
+#include "batcher/actors/node.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+#include <utility>
+
+namespace soak {
+
+using namespace std::chrono_literals;
+using batcher::actors::node_event;
+
+void attendance::note(const node_event& what) {
+  std::lock_guard lock{mutex_};
+  ++events_[what.what];
+  if (what.what == node_event::kind::connected) ++here_[what.peer];
+  if (what.what == node_event::kind::lost || what.what == node_event::kind::left)
+    if (--here_[what.peer] == 0) here_.erase(what.peer);
+  changed_.notify_all();
+}
+
+bool attendance::wait_for(std::size_t nodes, batcher::duration timeout) {
+  std::unique_lock lock{mutex_};
+  return changed_.wait_for(lock, timeout, [&] { return here_.size() == nodes; });
+}
+
+std::uint64_t attendance::of(node_event::kind what) const {
+  std::lock_guard lock{mutex_};
+  auto it = events_.find(what);
+  return it == events_.end() ? 0 : it->second;
+}
+
+batcher::options batcher_options(const settings& chosen) {
+  batcher::options opts{.name = "cluster",
+                        .max_batch_items = chosen.max_batch_items,
+                        .max_delay = 5ms,
+                        .workers = 0,
+                        .max_outage = 60s};
+  // As often as it takes: what is promised is that nothing fails for a lost node.
+  if (chosen.retry == "idempotent")
+    opts.on_failure = batcher::retry::idempotent{.max_attempts = 100, .budget = 10};
+  return opts;
+}
+
+struct cluster::actors {
+  batcher::actors::network_config<> cfg;
+  std::unique_ptr<caf::actor_system> system;
+  std::shared_ptr<run_counter> runs = std::make_shared<run_counter>();
+  std::shared_ptr<attendance> who = std::make_shared<attendance>();
+  handle batcher;
+  batcher::actors::publication published;
+};
+
+cluster::cluster(const settings& chosen, network&& net, const batcher::options& opts)
+  : chosen_{chosen}, net_{std::move(net)},
+    nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
+  auto& a = *actors_;
+  a.cfg.watch_connections(chosen.max_silence());
+  a.system = std::make_unique<caf::actor_system>(a.cfg);
+  auto watched = opts;
+  watched.observer = a.runs;
+  auto no_worker = [] {
+    return [](std::span<const std::uint64_t>) { return std::vector<std::uint64_t>{}; };
+  };
+  a.batcher =
+    batcher::actors::spawn_batcher<std::uint64_t, std::uint64_t>(*a.system, watched, no_worker);
+  a.published =
+    batcher::actors::publish(a.batcher, {.bind = net_.bind_address(),
+                                         .allow_untrusted_network = net_.is_real(),
+                                         .max_silence = chosen.max_silence(),
+                                         .on_event = [who = a.who](auto& x) { who->note(x); }});
+  for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
+}
+
+cluster::~cluster() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i]) kill(i);
+  batcher::actors::stop(actors_->batcher);
+}
+
+const handle& cluster::batcher() const { return actors_->batcher; }
+run_counter& cluster::runs() const { return *actors_->runs; }
+attendance& cluster::who() const { return *actors_->who; }
+executions& cluster::executed() const { return *executed_; }
+const network& cluster::net() const { return net_; }
+std::size_t cluster::size() const { return nodes_.size(); }
+batcher::duration cluster::max_silence() const { return chosen_.max_silence(); }
+
+void cluster::start(std::size_t node) {
+  nodes_.at(node) = start_process(
+    {std::filesystem::read_symlink("/proc/self/exe").string(), "worker", net_.address_for(node),
+     std::to_string(actors_->published.port()), "node " + std::to_string(node),
+     std::to_string(executed_->file()), std::to_string(chosen_.max_silence_ms)},
+    net_.space_of(node));
+}
+
+void cluster::kill(std::size_t node) {
+  send_signal(nodes_.at(node).value(), SIGKILL);
+  wait_for_end(*nodes_[node]);
+  nodes_[node].reset();
+}
+
+bool cluster::leave(std::size_t node) {
+  send_signal(nodes_.at(node).value(), SIGTERM);
+  auto status = wait_for_end(*nodes_[node]);
+  nodes_[node].reset();
+  return status == 0;
+}
+
+void cluster::freeze(std::size_t node) const { send_signal(nodes_.at(node).value(), SIGSTOP); }
+void cluster::thaw(std::size_t node) const { send_signal(nodes_.at(node).value(), SIGCONT); }
+
+void cluster::look_after() const {
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i] && has_ended(*nodes_[i]))
+      throw std::runtime_error{"node " + std::to_string(i) + " has ended by itself"};
+}
+
+} // namespace soak

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Threads that ask for numbers without a pause, a window full of requests at once.
+
+#pragma once
+
+#include "cluster.hpp"
+#include "ledger.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <semaphore>
+#include <thread>
+#include <vector>
+
+namespace soak {
+
+class load {
+public:
+  /// Starts it. `ledger`: shared, since replies may come when this is gone.
+  load(const handle& to, std::shared_ptr<ledger> in, std::size_t window);
+  load(const load&) = delete;
+  load& operator=(const load&) = delete;
+  ~load() { stop(); }
+
+  /// Sends no more. Replies may be outstanding.
+  void stop();
+
+private:
+  static constexpr std::size_t threads = 4;
+  using window = std::counting_semaphore<>;
+
+  void run(const handle& to);
+
+  std::shared_ptr<ledger> ledger_;
+  std::shared_ptr<window> free_;
+  std::atomic<bool> is_over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+} // namespace soak

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Whether every request gets exactly one reply, the right one, while worker nodes are killed, frozen,
+// cut off and brought back at random; and how long it takes until one of them is given up. The nodes
+// are processes of this program, each in a network namespace of its own (network.hpp).
+//
+// Exits with 1 if something promised does not hold, with 2 if it could not be tried, and with 77 if
+// `--require-namespaces` was asked for and there are none.
+
+#include "network.hpp"
+#include "settings.hpp"
+#include "soak.hpp"
+#include "worker.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <optional>
+#include <utility>
+
+namespace {
+
+using namespace soak;
+
+constexpr int status_untried = 2;
+constexpr int status_skipped = 77;
+
+void add_options(CLI::App& app, settings& chosen) {
+  app.add_option("--seconds", chosen.seconds, "Length of the run")->capture_default_str();
+  app.add_option("--seed", chosen.seed, "Of all random choices")->capture_default_str();
+  app.add_option("--nodes", chosen.nodes, "Worker nodes")
+    ->check(CLI::Range(1, 64))
+    ->capture_default_str();
+  app.add_option("--retry", chosen.retry, "What becomes of the batches of a lost node")
+    ->check(CLI::IsMember({"idempotent", "never"}))
+    ->capture_default_str();
+  app.add_option("--max-silence-ms", chosen.max_silence_ms, "Of all connections")
+    ->check(CLI::Range(100, 60'000))
+    ->capture_default_str();
+  app.add_option("--max-batch-items", chosen.max_batch_items)->capture_default_str();
+  app.add_option("--window", chosen.window, "Requests that wait at once")->capture_default_str();
+  app.add_option("--overdue-s", chosen.overdue_s, "Longest time to a reply")->capture_default_str();
+  app.add_option("--rounds", chosen.rounds, "Faults of each kind for --detect")
+    ->check(CLI::PositiveNumber)
+    ->capture_default_str();
+  app.add_option("--json", chosen.json_file, "File to write what was seen to");
+  app.add_flag("--require-namespaces", chosen.require_namespaces,
+               "Exit with 77 where they cannot be made");
+  app.add_flag("--loopback", chosen.only_loopback, "Make no namespaces: nothing is cut off");
+}
+
+// Returns nothing if the run is to be skipped.
+std::optional<network> make_network(const settings& chosen) {
+  if (chosen.only_loopback) return network{};
+  try {
+    return network{chosen.nodes};
+  } catch (const std::exception& why) {
+    std::printf("no namespaces here: %s; %s\n", why.what(),
+                chosen.require_namespaces ? "skipped" : "on loopback, nothing is cut off");
+  }
+  if (chosen.require_namespaces) return std::nullopt;
+  return network{};
+}
+
+int run(const settings& chosen, bool detects) {
+  auto net = make_network(chosen);
+  if (!net) return status_skipped;
+  return detects ? run_detect(chosen, std::move(*net)) : run_soak(chosen, std::move(*net));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  settings chosen;
+  worker_settings work;
+  bool detects = false;
+  CLI::App app{"Counts replies of a cluster under faults of every kind", "soak_cluster"};
+  add_options(app, chosen);
+  app.add_flag("--detect", detects, "Measure how soon a lost node is given up instead");
+  auto* worker = app.add_subcommand("worker")->group("");
+  worker->add_option("host", work.host)->required();
+  worker->add_option("port", work.port)->required();
+  worker->add_option("name", work.name)->required();
+  worker->add_option("executions", work.executions_file)->required();
+  worker->add_option("silence", work.max_silence_ms)->required();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return worker->parsed() ? run_worker(work) : run(chosen, detects);
+  } catch (const std::exception& why) {
+    std::fprintf(stderr, "soak_cluster: %s\n", why.what());
+    return status_untried;
+  }
+}

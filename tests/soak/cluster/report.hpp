@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a run under faults has shown: printed, written as JSON, and judged.
+
+#pragma once
+
+#include "ledger.hpp"
+
+#include "batcher/live_counters.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace soak {
+
+struct report {
+  std::string retry;
+  bool has_namespaces = false;
+  double seconds = 0;
+  std::uint64_t seed = 0;
+  totals seen;
+  batcher::counter_values counted; ///< By the batcher.
+  std::uint64_t retries = 0;       ///< Runs of batches beyond the first.
+  std::uint64_t retried_items = 0;
+  std::uint64_t executed = 0;       ///< Items, by the workers.
+  std::uint64_t executed_again = 0; ///< Executions of requests beyond the first.
+  std::uint64_t nodes_connected = 0;
+  std::uint64_t nodes_lost = 0;
+};
+
+/// Returns what does not hold, one sentence each. Empty: all is well.
+[[nodiscard]] std::vector<std::string> problems_of(const report& of);
+
+void print(const report& of);
+
+/// Throws `std::runtime_error` if the file cannot be written.
+void write_json(const report& of, const std::string& file);
+
+} // namespace soak

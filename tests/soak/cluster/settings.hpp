@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What one run of the program is told.
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace soak {
+
+struct settings {
+  double seconds = 300;
+  std::uint64_t seed = 1;
+  std::size_t nodes = 4;
+  /// "idempotent" or "never".
+  std::string retry = "idempotent";
+  /// Of all connections, and how long CAF lets one be silent.
+  std::size_t max_silence_ms = 2'000;
+  std::size_t max_batch_items = 64;
+  /// Requests that wait for their reply at once.
+  std::size_t window = 1'024;
+  /// A request without a reply for as long is overdue.
+  std::size_t overdue_s = 60;
+  /// Faults of each kind that `--detect` measures.
+  std::size_t rounds = 5;
+  bool require_namespaces = false;
+  bool only_loopback = false;
+  std::string json_file;
+
+  [[nodiscard]] std::chrono::milliseconds max_silence() const {
+    return std::chrono::milliseconds{max_silence_ms};
+  }
+};
+
+} // namespace soak

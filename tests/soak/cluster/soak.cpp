@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "soak.hpp"
+
+#include "cluster.hpp"
+#include "faults.hpp"
+#include "load.hpp"
+#include "report.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+#include <thread>
+
+namespace soak {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+void disturb(cluster& on, ledger& in, const settings& chosen) {
+  faults all{on, in, chosen.seed};
+  auto end = steady::now() + std::chrono::duration<double>(chosen.seconds);
+  for (auto now = steady::now(); now < end; now = steady::now()) {
+    all.look(now);
+    std::this_thread::sleep_for(10ms);
+  }
+  all.repair_all();
+}
+
+// What is still missing then is overdue.
+void wait_for_replies(const ledger& in, const settings& chosen) {
+  auto end = steady::now() + std::chrono::seconds{chosen.overdue_s};
+  while (steady::now() < end) {
+    auto seen = in.read();
+    if (seen.replies == seen.requests) return;
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+report report_of(const cluster& on, const ledger& in, const settings& chosen) {
+  using kind = batcher::actors::node_event::kind;
+  auto& runs = on.runs();
+  report r{.retry = chosen.retry,
+           .has_namespaces = on.net().is_real(),
+           .seconds = chosen.seconds,
+           .seed = chosen.seed,
+           .seen = in.read(),
+           .counted = runs.counters->read(),
+           .retries = runs.retries,
+           .retried_items = runs.retried_items,
+           .nodes_connected = on.who().of(kind::connected),
+           .nodes_lost = on.who().of(kind::lost)};
+  r.seen.overdue += r.seen.requests - r.seen.replies;
+  for (std::uint64_t i = 0; i < r.seen.requests; ++i) {
+    auto n = on.executed().of(i);
+    r.executed += n;
+    r.executed_again += n > 1 ? n - 1 : 0;
+  }
+  return r;
+}
+
+int judge(const report& seen, const settings& chosen) {
+  print(seen);
+  if (!chosen.json_file.empty()) write_json(seen, chosen.json_file);
+  auto problems = problems_of(seen);
+  for (const auto& x : problems) std::printf("FAILED: %s\n", x.c_str());
+  std::printf("%s\n", problems.empty() ? "all is well" : "FAILED");
+  std::fflush(stdout);
+  return problems.empty() ? 0 : 1;
+}
+
+} // namespace
+
+int run_soak(const settings& chosen, network&& net) {
+  auto in = std::make_shared<ledger>(std::chrono::seconds{chosen.overdue_s});
+  cluster on{chosen, std::move(net), batcher_options(chosen)};
+  if (!on.who().wait_for(on.size(), 20s)) throw std::runtime_error{"the nodes did not come"};
+  {
+    load clients{on.batcher(), in, chosen.window};
+    disturb(on, *in, chosen);
+  }
+  wait_for_replies(*in, chosen);
+  auto seen = report_of(on, *in, chosen);
+  return judge(seen, chosen);
+}
+
+} // namespace soak

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "worker.hpp"
+
+#include "executions.hpp"
+
+#include "batcher/actors/node.hpp"
+
+#include <signal.h>
+
+#include <memory>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace soak {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<std::uint64_t> answer_all(std::span<const std::uint64_t> requests, executions& count) {
+  std::vector<std::uint64_t> answers;
+  for (auto x : requests) {
+    if (x == endless_request) std::this_thread::sleep_for(24h);
+    count.add(x);
+    answers.push_back(answer_to(x));
+  }
+  std::this_thread::sleep_for(work_time(requests.size()));
+  return answers;
+}
+
+// Before there are threads, which inherit it.
+sigset_t block_terminate() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0)
+    throw std::system_error{errno, std::generic_category(), "cannot block SIGTERM"};
+  return set;
+}
+
+} // namespace
+
+int run_worker(const worker_settings& chosen) {
+  auto terminate = block_terminate();
+  auto count = std::make_shared<executions>(chosen.executions_file);
+  auto max_silence = std::chrono::milliseconds{chosen.max_silence_ms};
+  batcher::actors::network_config<> cfg;
+  cfg.watch_connections(max_silence);
+  caf::actor_system system{cfg};
+  auto make_worker = [count] {
+    return [count](std::span<const std::uint64_t> xs) { return answer_all(xs, *count); };
+  };
+  auto node = batcher::actors::join<std::uint64_t, std::uint64_t>(
+    system, chosen.host, chosen.port, make_worker,
+    {.name = chosen.name,
+     .reconnect = {.connect_timeout = 500ms,
+                   .retry_delay = 50ms,
+                   .max_retry_delay = 500ms,
+                   .max_silence = max_silence}});
+  int signal = 0;
+  ::sigwait(&terminate, &signal);
+  return node.leave(10s) == 0 ? 0 : 1;
+}
+
+} // namespace soak
