@@ -72,6 +72,26 @@ TEST_CASE_METHOD(
 }
 
 TEST_CASE_METHOD(node_fixture,
+                 "a batcher ends with its last handle, whatever became of its nodes") {
+  auto b = spawn_bare(one_each());
+  publish(b, {.max_silence = 2s});
+  join(doubler(), {.reconnect = {.max_silence = 1h}});
+  request(b, 0, 1);
+  cables[0]->holds = true;
+  time.advance(2s);
+  REQUIRE(count(event::lost) == 1);
+  state = network::refuses;
+  break_cable(0);
+  actors::compat::anon_send(gate, wire::close_atom_v);
+  auto addr = caf::actor_cast<caf::actor_addr>(b);
+  b = handle{};
+  all_batchers.clear();
+  time.advance(1s);
+  bool is_there = caf::actor_cast<caf::strong_actor_ptr>(addr) != nullptr;
+  CHECK_FALSE(is_there);
+}
+
+TEST_CASE_METHOD(node_fixture,
                  "a node that was given up is told so when it comes back, and serves again") {
   auto b = spawn_bare(one_each());
   publish(b, {.max_silence = 2s});

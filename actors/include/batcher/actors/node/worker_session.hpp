@@ -86,8 +86,10 @@ private:
     }
   }
 
+  // A timer may keep this for long, and the batcher would stay with it.
   void on_end() override {
     jobs_.clear();
+    places_.clear();
     batcher_ = nullptr;
   }
 
