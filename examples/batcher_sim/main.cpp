@@ -8,11 +8,11 @@
 #include "batcher_sim/settings.hpp"
 #include "batcher_sim/simulate.hpp"
 #include "batcher_sim/table.hpp"
-#include "batcher_sim/values.hpp"
+#include "command_line/output_file.hpp"
+#include "command_line/values.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
 #include <string>
 #include <utility>
@@ -20,14 +20,8 @@
 
 namespace {
 
-using sim::grouped;
-
-bool write(const std::string& file, const std::string& content) {
-  std::ofstream out{file};
-  out << content << std::flush;
-  if (!out) std::cerr << "batcher_sim: cannot write " << file << '\n';
-  return static_cast<bool>(out);
-}
+using command_line::grouped;
+using command_line::write_file;
 
 std::vector<sim::outcome> simulate_all(const sim::settings& settings) {
   std::vector<sim::outcome> rows;
@@ -68,7 +62,10 @@ int main(int argc, char** argv) {
   std::cout << '\n'
             << grouped(static_cast<double>(requests)) << " requests simulated in "
             << grouped(took, 2) << " s\n";
-  bool is_written = settings.json_file.empty() || write(settings.json_file, sim::to_json(rows));
+  auto write = [](const std::string& file, const std::string& content) {
+    return file.empty() || write_file("batcher_sim", file, content);
+  };
+  bool is_written = write(settings.json_file, sim::to_json(rows));
   if (!settings.svg_file.empty()) is_written &= write(settings.svg_file, sim::to_svg(rows));
   return is_written ? sim::exit_ok : sim::exit_failed;
 }

@@ -5,7 +5,7 @@
 #include "batcher_sim/plots.hpp"
 
 #include "batcher_sim/chart.hpp"
-#include "batcher_sim/values.hpp"
+#include "command_line/values.hpp"
 
 #include <array>
 #include <cstddef>
@@ -14,6 +14,8 @@
 namespace sim {
 
 namespace {
+
+using command_line::grouped;
 
 constexpr auto style = R"(<style>
  text { font: 12px system-ui, sans-serif; fill: #333 }

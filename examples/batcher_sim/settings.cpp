@@ -5,14 +5,14 @@
 #include "batcher_sim/settings.hpp"
 
 #include "batcher_sim/trace_file.hpp"
-#include "batcher_sim/values.hpp"
+#include "command_line/batcher_options.hpp"
+#include "command_line/options.hpp"
+#include "command_line/output_file.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <stdexcept>
@@ -21,6 +21,16 @@
 namespace sim {
 
 namespace {
+
+using command_line::add;
+using command_line::add_choice;
+using command_line::add_count;
+using command_line::add_number;
+using command_line::add_time;
+using command_line::jump;
+using command_line::parse_count;
+using command_line::parse_jump;
+using command_line::parse_list;
 
 constexpr auto about =
   R"(Answers how many workers a load needs, and which settings: runs the very core of Batcher in
@@ -56,50 +66,6 @@ struct raw_settings {
   std::size_t attempts = 1;
   bool bisects = false;
 };
-
-// An option whose text `parse` turns into a value; what it throws becomes CLI11's error.
-template <class T, class Parse>
-CLI::Option* add(CLI::App& app, const std::string& name, T& to, Parse parse,
-                 const std::string& what) {
-  auto set = [name, &to, parse](const std::string& text) {
-    try {
-      to = parse(text);
-    } catch (const std::invalid_argument& e) {
-      throw CLI::ValidationError{name, e.what()};
-    }
-  };
-  return app.add_option_function<std::string>(name, set, what);
-}
-
-void add_time(CLI::App& app, const std::string& name, batcher::duration& to,
-              const std::string& what) {
-  add(app, name, to, parse_duration, what)->type_name("TIME")->default_str(text_of(to));
-}
-
-void add_count(CLI::App& app, const std::string& name, std::size_t& to, const std::string& what) {
-  add(app, name, to, parse_count, what)->type_name("N")->default_str(std::to_string(to));
-}
-
-void add_number(CLI::App& app, const std::string& name, double& to, const std::string& what) {
-  add(app, name, to, parse_number, what)->type_name("X")->default_str(CLI::detail::to_string(to));
-}
-
-template <class Enum>
-void add_choice(CLI::App& app, const std::string& name, Enum& to,
-                const std::map<std::string, Enum>& choices, const std::string& what) {
-  std::string names;
-  std::string current;
-  for (auto& [word, value] : choices) {
-    names += (names.empty() ? "" : "|") + word;
-    if (value == to) current = word;
-  }
-  auto parse = [choices, names](const std::string& text) {
-    auto it = choices.find(text);
-    if (it == choices.end()) throw std::invalid_argument{'\'' + text + "' is none of " + names};
-    return it->second;
-  };
-  add(app, name, to, parse, what)->type_name(names)->default_str(current);
-}
 
 void add_jumps(CLI::App& app, const std::string& name, std::vector<jump>& to,
                const std::string& what) {
@@ -175,47 +141,12 @@ void add_workers(CLI::App& app, raw_settings& raw) {
 
 constexpr auto batcher_group = "Batcher (libbatcher/include/batcher/options.hpp says more)";
 
-void add_batches(CLI::App& app, raw_settings& raw) {
+void add_batcher(CLI::App& app, raw_settings& raw) {
   app.option_defaults()->group(batcher_group);
   auto& o = raw.out.base.opts;
-  add_count(app, "--max-batch-items", o.max_batch_items, "Most items in a batch");
-  add_count(app, "--preferred-batch-items", o.preferred_batch_items,
-            "Items that close a batch while a worker is free; 0: the same");
-  auto sizes = [](const std::string& text) {
-    std::vector<std::size_t> result;
-    for (auto x : parse_list(text)) result.push_back(static_cast<std::size_t>(x));
-    return result;
-  };
-  add(app, "--allowed-batch-items", o.allowed_batch_items, sizes, "The only sizes there are")
-    ->type_name("LIST");
-  add_choice(app, "--size-rounding", o.size_rounding,
-             {{"down", batcher::size_rounding::down}, {"pad", batcher::size_rounding::pad}},
-             "What becomes of other sizes");
-  add_time(app, "--max-delay", o.max_delay, "Longest wait for others to join");
-  add_choice(app, "--when-idle", o.when_idle,
-             {{"fill", batcher::when_idle::fill},
-              {"immediate", batcher::when_idle::immediate},
-              {"adaptive", batcher::when_idle::adaptive}},
-             "What an idle worker does with a partial batch");
-}
-
-void add_limits(CLI::App& app, raw_settings& raw) {
-  app.option_defaults()->group(batcher_group);
-  auto& o = raw.out.base.opts;
-  add_time(app, "--batch-timeout", o.batch_timeout, "Longest that a batch may take; 0: any");
-  add_time(app, "--request-timeout", o.request_timeout, "Longest that a request may take; 0: any");
-  add_count(app, "--max-queue-items", o.max_queue_items, "Most items that wait");
-  add_count(app, "--max-lane-items", o.max_lane_items, "The same of each key; 0: any");
-  add_count(app, "--max-lane-batches", o.max_lane_batches,
-            "Batches of a key with the workers at once; 0: any");
-  add_choice(app, "--overload", o.overload,
-             {{"refuse", batcher::overload::refuse_newest},
-              {"drop", batcher::overload::drop_oldest},
-              {"wait", batcher::overload::wait_for_credit}},
-             "What a full queue does: refuse the newest, drop the oldest, or let clients wait");
+  command_line::add_batch_options(app, o);
+  command_line::add_limit_options(app, o);
   add_count(app, "--worker-credit", o.worker_credit, "Batches that a worker may hold at once");
-  add_count(app, "--breaker-failures", o.breaker_failures,
-            "Failures in a row that put a worker aside; 0: none");
   add_count(app, "--attempts", raw.attempts, "Runs of a batch that fails; 1: it is not repeated");
   app.add_flag("--bisect", raw.bisects, "Halve a batch that fails instead of repeating it");
   add_count(app, "--shards", o.shards, "Batchers that share requests and workers");
@@ -269,14 +200,6 @@ void make_rates(raw_settings& raw) {
   if (!is_asked) raw.out.rates.push_back(instants.empty() ? b.arrivals.rate : 0);
 }
 
-// Better now than after the run.
-void check_writable(const std::string& file) {
-  if (file.empty()) return;
-  auto is_new = !std::ifstream{file};
-  if (!std::ofstream{file, std::ios::app}) throw std::invalid_argument{"cannot write " + file};
-  if (is_new) std::remove(file.c_str());
-}
-
 void finish(raw_settings& raw, const CLI::App& app) {
   if (!raw.trace.empty()) load_trace(raw, app.count("--requests") > 0);
   if (raw.attempts > 1 || raw.bisects)
@@ -285,8 +208,8 @@ void finish(raw_settings& raw, const CLI::App& app) {
       .bisect = raw.bisects};
   merge_jumps(raw);
   make_rates(raw);
-  check_writable(raw.out.json_file);
-  check_writable(raw.out.svg_file);
+  command_line::check_writable(raw.out.json_file);
+  command_line::check_writable(raw.out.svg_file);
 }
 
 [[noreturn]] void end_with(const std::vector<std::string>& problems) {
@@ -304,8 +227,7 @@ settings parse_command_line(int argc, const char* const* argv) {
   app.get_formatter()->column_width(42);
   add_load(app, raw);
   add_workers(app, raw);
-  add_batches(app, raw);
-  add_limits(app, raw);
+  add_batcher(app, raw);
   add_run(app, raw);
   try {
     app.parse(argc, argv);

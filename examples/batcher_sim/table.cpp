@@ -4,7 +4,7 @@
 
 #include "batcher_sim/table.hpp"
 
-#include "batcher_sim/values.hpp"
+#include "command_line/values.hpp"
 
 #include <array>
 #include <string_view>
@@ -12,6 +12,8 @@
 namespace sim {
 
 namespace {
+
+using command_line::grouped;
 
 using batcher::errc;
 

@@ -7,7 +7,7 @@
 #include "batcher_sim/scenario.hpp"
 #include "batcher_sim/timeline.hpp"
 #include "batcher_sim/trace_file.hpp"
-#include "batcher_sim/values.hpp"
+#include "command_line/values.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+using namespace command_line;
 using namespace sim;
 using namespace std::chrono_literals;
 using Catch::Matchers::Contains;

@@ -2,7 +2,7 @@
 //
 // Reads and writes values, see values.hpp.
 
-#include "batcher_sim/values.hpp"
+#include "command_line/values.hpp"
 
 #include <array>
 #include <charconv>
@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace sim {
+namespace command_line {
 
 namespace {
 
@@ -133,4 +133,4 @@ std::string grouped(double number, int decimals) {
   return text;
 }
 
-} // namespace sim
+} // namespace command_line

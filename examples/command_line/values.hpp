@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace sim {
+namespace command_line {
 
 /// Reads "250us", "2ms", "1.5s", "3min", "24h"; "0" needs no unit. Never negative.
 [[nodiscard]] batcher::duration parse_duration(std::string_view text);
@@ -42,4 +42,4 @@ struct jump {
 /// Returns the number with `decimals` digits after the point and thousands separators.
 [[nodiscard]] std::string grouped(double number, int decimals = 0);
 
-} // namespace sim
+} // namespace command_line
