@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Reads the command line with CLI11, see options.hpp.
+
+#include "cluster/options.hpp"
+
+#include "command_line/batcher_options.hpp"
+#include "command_line/options.hpp"
+#include "command_line/output_file.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
+
+namespace cluster {
+
+namespace {
+
+using command_line::add_choice;
+using command_line::add_count;
+using command_line::add_number;
+using command_line::add_time;
+
+constexpr auto about =
+  R"(A batcher, its workers and its clients, each a process of its own. In three terminals:
+
+  cluster batcher
+  cluster worker
+  cluster client
+
+Times need a unit (250us, 2ms, 1.5s); numbers may end in k or M. `cluster batcher --help` and so on
+say what there is to set.)";
+
+constexpr auto footer =
+  R"(SIGTERM and Ctrl-C end each part in order: the batcher answers what it has, a worker finishes what
+it holds, a client says what came so far. A second one ends it at once. The file of --config has a
+section for each part: [batcher], [worker], [client], with lines like max-delay = "5ms".
+
+Exit code: 0 all is well, 1 it could not start, or requests, answers or batches were lost, 2 a mistake
+in the options.)";
+
+enum class retry_choice { never, idempotent };
+
+// What becomes options only when all of it is known.
+struct raw_settings {
+  batcher_settings of_batcher;
+  worker_settings of_worker;
+  client_settings of_client;
+  retry_choice retry = retry_choice::never;
+  batcher::retry::idempotent retries;
+};
+
+template <class T>
+void add_plain(CLI::App& app, const std::string& name, T& to, const std::string& what) {
+  app.add_option(name, to, what)->capture_default_str();
+}
+
+// -- the batcher ----------------------------------------------------------------------------------
+
+void add_publishing(CLI::App& app, batcher_settings& to) {
+  app.option_defaults()->group("Network");
+  auto& p = to.publishing;
+  add_plain(app, "--port", p.port, "Port to listen on; 0: any free one");
+  add_plain(app, "--bind", p.bind, "Address to listen on; 0.0.0.0: all there are");
+  app.add_flag(
+    "--allow-untrusted-network", p.allow_untrusted_network,
+    "Listen where others can reach it; there is no encryption, and nobody is asked who he "
+    "is");
+  add_count(app, "--max-message-bytes", p.max_message_bytes, "Most bytes in one message");
+  add_count(app, "--max-nodes", p.max_nodes, "Most clients and workers at once");
+  add_time(app, "--max-silence", p.max_silence, "Who is silent for longer is given up");
+  app
+    .add_option("--metrics-port", to.metrics_port,
+                "Serve metrics for Prometheus on this port, usually 9464; 0: any free one")
+    ->type_name("UINT");
+  add_plain(app, "--metrics-bind", to.metrics_bind, "Address to serve them on");
+}
+
+void add_failure(CLI::App& app, raw_settings& raw) {
+  app.option_defaults()->group("Failure");
+  auto& o = raw.of_batcher.batching;
+  add_choice(app, "--retry", raw.retry,
+             {{"never", retry_choice::never}, {"idempotent", retry_choice::idempotent}},
+             "Whether a batch that failed or lost its worker runs again");
+  add_count(app, "--attempts", raw.retries.max_attempts, "With idempotent: runs of a batch");
+  add_number(app, "--retry-budget", raw.retries.budget, "With idempotent: retries per batch");
+  app
+    .add_option("--bisect", raw.retries.bisect,
+                "With idempotent: halve a batch that failed instead of repeating it")
+    ->capture_default_str();
+  add_time(app, "--max-outage", o.max_outage, "How long requests wait when there is no worker");
+  add_time(app, "--restart-delay", o.restart_delay,
+           "How long a worker that fails again and again is put aside, at first");
+  add_time(app, "--max-restart-delay", o.max_restart_delay, "And at most");
+  add_time(app, "--drain-timeout", raw.of_batcher.drain_timeout,
+           "How long requests may take to be answered at the end");
+}
+
+void add_batcher(CLI::App& app, raw_settings& raw) {
+  auto& o = raw.of_batcher.batching;
+  add_publishing(app, raw.of_batcher);
+  app.option_defaults()->group("Batcher (libbatcher/include/batcher/options.hpp says more)");
+  add_plain(app, "--name", o.name, "Names it in errors and metrics");
+  command_line::add_batch_options(app, o);
+  command_line::add_limit_options(app, o);
+  add_count(app, "--max-lanes", o.max_lanes, "Most keys at once");
+  add_failure(app, raw);
+}
+
+// -- who dials in ---------------------------------------------------------------------------------
+
+void add_connection(CLI::App& app, batcher_address& to, batcher::actors::reconnect_options& how) {
+  app.option_defaults()->group("Network");
+  add_plain(app, "--host", to.host, "Where the batcher is");
+  add_plain(app, "--port", to.port, "Its port");
+  add_time(app, "--connect-timeout", how.connect_timeout,
+           "How long an attempt to connect may take");
+  add_time(app, "--retry-delay", how.retry_delay, "Wait after the first attempt that failed");
+  add_time(app, "--max-retry-delay", how.max_retry_delay, "Longest such wait");
+  add_count(app, "--max-attempts", how.max_attempts,
+            "Attempts in a row that may fail before it gives up; 0: any");
+  add_time(app, "--max-silence", how.max_silence,
+           "A batcher that is silent for longer is given up");
+}
+
+void add_worker(CLI::App& app, worker_settings& to) {
+  app.option_defaults()->group("Worker");
+  add_plain(app, "--name", to.joining.name, "Names it to the batcher, and in each answer");
+  add_count(app, "--workers", to.joining.workers, "Workers of this process");
+  add_count(app, "--credit", to.joining.credit, "Batches that each may hold at once");
+  add_time(app, "--restart-delay", to.joining.restart_delay,
+           "How long a dead worker waits for its replacement");
+  add_time(app, "--batch-time", to.batch_time, "What a batch takes, however few its items are");
+  add_time(app, "--item-time", to.item_time, "What each item adds");
+  add_time(app, "--leave-timeout", to.leave_timeout, "How long it may finish what it holds");
+  add_connection(app, to.batcher, to.joining.reconnect);
+}
+
+void add_client(CLI::App& app, client_settings& to) {
+  app.option_defaults()->group("Client");
+  add_plain(app, "--name", to.connecting.name, "Names it to the batcher");
+  add_count(app, "--requests", to.requests, "Requests to send");
+  add_count(app, "--outstanding", to.outstanding, "Most requests without an answer at once");
+  add_number(app, "--rate", to.rate, "Requests per second; 0: as fast as answers come");
+  add_count(app, "--request-bytes", to.request_bytes, "Length of a request's text");
+  add_count(app, "--keys", to.keys, "Different keys; requests of two keys share no batch");
+  add_time(app, "--timeout", to.timeout, "How long a request may take; 0: any");
+  app.add_option("--json", to.json_file, "Write the results to this file")->type_name("FILE");
+  add_connection(app, to.batcher, to.connecting.reconnect);
+  add_time(app, "--max-outage", to.connecting.max_outage,
+           "How long requests wait for the batcher to come back");
+}
+
+// -- from options to settings ---------------------------------------------------------------------
+
+[[noreturn]] void end_with(const std::vector<std::string>& problems) {
+  for (auto& problem : problems) std::cerr << "cluster: " << problem << '\n';
+  std::cerr << "Run with --help for what there is.\n";
+  std::exit(exit_bad_options);
+}
+
+settings finish(raw_settings& raw, const std::string& part) {
+  std::vector<std::string> problems;
+  auto add = [&](const std::vector<std::string>& more) {
+    problems.insert(problems.end(), more.begin(), more.end());
+  };
+  settings result;
+  if (part == "batcher") {
+    if (raw.retry == retry_choice::idempotent) raw.of_batcher.batching.on_failure = raw.retries;
+    add(validate(raw.of_batcher.batching));
+    add(validate(raw.of_batcher.publishing));
+    result = raw.of_batcher;
+  } else if (part == "worker") {
+    add(validate(raw.of_worker.joining));
+    result = raw.of_worker;
+  } else {
+    auto& client = raw.of_client;
+    client.connecting.max_outstanding = std::max<std::size_t>(client.outstanding, 1);
+    if (client.outstanding == 0) add({"outstanding is 0, but must be 1 or more"});
+    if (client.keys == 0) add({"keys is 0, but must be 1 or more"});
+    add(validate(client.connecting));
+    command_line::check_writable(client.json_file);
+    result = client;
+  }
+  if (!problems.empty()) end_with(problems);
+  return result;
+}
+
+} // namespace
+
+settings parse_command_line(int argc, const char* const* argv) {
+  raw_settings raw;
+  raw.of_worker.joining.name = "worker-" + std::to_string(getpid());
+  raw.of_client.connecting.name = "client-" + std::to_string(getpid());
+  CLI::App app{about, "cluster"};
+  app.footer(footer);
+  app.get_formatter()->column_width(42);
+  app.require_subcommand(1);
+  app.fallthrough(); // --config may come behind the subcommand
+  app.allow_config_extras(CLI::config_extras_mode::error);
+  app.set_config("--config", "", "Read options from this file; those given here count more")
+    ->type_name("FILE");
+  add_batcher(*app.add_subcommand("batcher", "Takes requests and hands them out in batches"), raw);
+  add_worker(*app.add_subcommand("worker", "Works for a batcher"), raw.of_worker);
+  add_client(*app.add_subcommand("client", "Sends requests and checks the answers"), raw.of_client);
+  try {
+    app.parse(argc, argv);
+    return finish(raw, app.get_subcommands().front()->get_name());
+  } catch (const CLI::ParseError& e) {
+    std::exit(app.exit(e) == 0 ? exit_ok : exit_bad_options);
+  } catch (const std::invalid_argument& e) {
+    end_with({e.what()});
+  }
+}
+
+} // namespace cluster
