@@ -13,7 +13,6 @@ Every process that it starts is ended by its id.
 import json
 import os
 import pathlib
-import pty
 import re
 import signal
 import subprocess
@@ -23,6 +22,8 @@ import time
 import unittest
 import urllib.request
 import xml.etree.ElementTree
+
+import running
 
 DEMO = None  # set by main
 PATIENCE_SECONDS = 100
@@ -35,48 +36,8 @@ def run(*options, folder):
         [DEMO, *options], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
-class Running:
-    """The demo in the background, its output in a pipe or on a pseudo terminal."""
-
-    def __init__(self, *options, folder, terminal=False):
-        ours, theirs = pty.openpty() if terminal else os.pipe()
-        self.process = subprocess.Popen(
-            [DEMO, *options], cwd=folder, stdout=theirs, stderr=subprocess.STDOUT)
-        os.close(theirs)
-        self.output = ours
-        self.text = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.output)
-
-    def read(self):
-        """Adds what comes next to the text; False at the end."""
-        try:
-            piece = os.read(self.output, 65536)
-        except OSError:  # how a pseudo terminal says that the other side is gone
-            piece = b""
-        self.text += piece.decode()
-        return bool(piece)
-
-    def read_until(self, pattern):
-        while not (found := re.search(pattern, self.text)):
-            if not self.read():
-                raise AssertionError(f"ended without {pattern!r}:\n{self.text}")
-        return found
-
-    def end(self, number=signal.SIGINT):
-        """Sends the signal; returns exit code and the seconds that the end took."""
-        begin = time.monotonic()
-        self.process.send_signal(number)
-        while self.read():
-            pass
-        return self.process.wait(PATIENCE_SECONDS), time.monotonic() - begin
+def started(*options, **how):
+    return running.Running(DEMO, *options, **how)
 
 
 class WholeRun(unittest.TestCase):
@@ -202,7 +163,7 @@ class Endings(unittest.TestCase):
         return os.listdir(self.folder.name)
 
     def test_ctrl_c_in_the_middle_of_a_step_ends_it_at_once(self):
-        with Running("--seconds", "60", "--port", "0", "--json", "x",
+        with started("--seconds", "60", "--port", "0", "--json", "x",
                      folder=self.folder.name) as demo:
             url = demo.read_until(r"metrics: (\S+)\n")[1]
             demo.read_until("p99")
@@ -215,20 +176,20 @@ class Endings(unittest.TestCase):
 
     def test_ctrl_c_under_the_load_of_both_sides_ends_it_at_once(self):
         for side in ("unbatched", "batched"):
-            with Running("--seconds", "0.2", "--port", "0", folder=self.folder.name) as demo:
+            with started("--seconds", "0.2", "--port", "0", folder=self.folder.name) as demo:
                 demo.read_until(rf"(?m)^{side} +\d+ ")
                 code, seconds = demo.end()
                 self.assertEqual(code, INTERRUPTED, demo.text)
                 self.assertLess(seconds, 10)
 
     def test_a_terminal_gets_a_progress_bar(self):
-        with Running("--seconds", "5", "--port", "0",
+        with started("--seconds", "5", "--port", "0",
                      folder=self.folder.name, terminal=True) as demo:
             demo.read_until(r"\r\x1b\[2K  \[#*\.+\] +\d+ %  unbatched")
             self.assertEqual(demo.end()[0], INTERRUPTED)
 
     def test_serve_stays_up_with_metrics_until_it_is_told_to_end(self):
-        with Running("--seconds", "0.2", "--port", "0", "--serve", folder=self.folder.name) as demo:
+        with started("--seconds", "0.2", "--port", "0", "--serve", folder=self.folder.name) as demo:
             url = demo.read_until(r"metrics: (\S+)\n")[1]
             demo.read_until("serving")
             self.assertIn("batcher-demo.html", self.files())
@@ -249,9 +210,9 @@ class Endings(unittest.TestCase):
         return float(re.search(sample, text, re.MULTILINE)[1])
 
     def test_a_port_in_use_is_replaced_by_a_free_one(self):
-        with Running("--seconds", "60", "--port", "0", folder=self.folder.name) as first:
+        with started("--seconds", "60", "--port", "0", folder=self.folder.name) as first:
             port = first.read_until(r"metrics: http://127\.0\.0\.1:(\d+)/")[1]
-            with Running("--seconds", "60", "--port", port, folder=self.folder.name) as second:
+            with started("--seconds", "60", "--port", port, folder=self.folder.name) as second:
                 second.read_until(rf"port {port} is not free")
                 url = second.read_until(r"metrics: (\S+)\n")[1]
                 self.assertNotIn(port, url)
