@@ -73,7 +73,8 @@ void add_publishing(CLI::App& app, batcher_settings& to) {
     "is");
   add_count(app, "--max-message-bytes", p.max_message_bytes, "Most bytes in one message");
   add_count(app, "--max-nodes", p.max_nodes, "Most clients and workers at once");
-  add_time(app, "--max-silence", p.max_silence, "Who is silent for longer is given up");
+  add_time(app, "--max-silence", p.max_silence,
+           "Who is silent for longer is given up; the same for all nodes");
   app
     .add_option("--metrics-port", to.metrics_port,
                 "Serve metrics for Prometheus on this port, usually 9464; 0: any free one")
@@ -125,7 +126,7 @@ void add_connection(CLI::App& app, batcher_address& to, batcher::actors::reconne
   add_count(app, "--max-attempts", how.max_attempts,
             "Attempts in a row that may fail before it gives up; 0: any");
   add_time(app, "--max-silence", how.max_silence,
-           "A batcher that is silent for longer is given up");
+           "A batcher that is silent for longer is given up; the same for all nodes");
 }
 
 void add_worker(CLI::App& app, worker_settings& to) {

@@ -12,7 +12,7 @@ namespace cluster {
 /// Publishes a batcher without workers of its own; at the end it drains.
 [[nodiscard]] int run(const batcher_settings& chosen);
 
-/// Works for a batcher; at the end it leaves. Also ends when the batcher does.
+/// Works for a batcher, which it calls again whenever it is lost; at the end it leaves.
 [[nodiscard]] int run(const worker_settings& chosen);
 
 /// Sends requests and says what came of them.

@@ -106,6 +106,21 @@ class Workers(Parts):
             self.metric("batcher_batch_failures_total", 'kind="worker_lost"'), 0)
         self.assertEqual(beta.end(signal.SIGTERM)[0], 0, beta.text)
 
+    def test_a_frozen_worker_is_given_up_and_serves_again_when_it_comes_back(self):
+        silence = ("--max-silence", "1s")
+        self.start_batcher("--retry", "idempotent", *silence)
+        alpha, beta = (self.start_worker(x, *SLOW, *silence) for x in ("alpha", "beta"))
+        client = self.start_client(*BUSY, *silence)
+        self.wait_for_answers(200)
+        beta.process.send_signal(signal.SIGSTOP)
+        self.batcher.read_until("beta: lost, worker_lost")
+        beta.process.send_signal(signal.SIGCONT)
+        self.batcher.read_until("(?s)beta: lost.*beta: connected")
+        self.expect_all_right(client, 6000)
+        self.assertEqual(beta.end(signal.SIGTERM)[0], 0, beta.text)
+        self.assertEqual(self.batcher.end(signal.SIGTERM)[0], 0, self.batcher.text)
+        self.assertEqual(alpha.end(signal.SIGTERM)[0], 0, alpha.text)
+
     def test_a_worker_that_leaves_finishes_what_it_has(self):
         self.start_batcher("--retry", "never")
         alpha, beta = self.start_worker("alpha", *SLOW), self.start_worker("beta", *SLOW)

@@ -68,8 +68,8 @@ publication open(caf::actor_system& system, gate_settings settings) {
   auto opened = system.middleman().publish(gate, port, address.c_str(), true);
   if (!opened) {
     compat::anon_send(gate, close_atom_v);
-    throw std::runtime_error{"cannot listen on " + address + ":" + std::to_string(port) + ": "
-                             + compat::render(system, opened.error())};
+    throw std::runtime_error{"cannot listen on " + address + ":" + std::to_string(port)
+                             + ", is the port in use? " + compat::render(system, opened.error())};
   }
   return {std::move(gate), *opened};
 }
