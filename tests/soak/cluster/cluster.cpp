@@ -60,9 +60,8 @@ struct cluster::actors {
   batcher::actors::publication published;
 };
 
-cluster::cluster(const settings& chosen, network&& net, const batcher::options& opts)
-  : chosen_{chosen}, net_{std::move(net)},
-    nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
+cluster::cluster(const settings& chosen, const network& net, const batcher::options& opts)
+  : chosen_{chosen}, net_{&net}, nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
   auto& a = *actors_;
   a.cfg.watch_connections(chosen.max_silence());
   a.system = std::make_unique<caf::actor_system>(a.cfg);
@@ -74,8 +73,8 @@ cluster::cluster(const settings& chosen, network&& net, const batcher::options& 
   a.batcher =
     batcher::actors::spawn_batcher<std::uint64_t, std::uint64_t>(*a.system, watched, no_worker);
   a.published =
-    batcher::actors::publish(a.batcher, {.bind = net_.bind_address(),
-                                         .allow_untrusted_network = net_.is_real(),
+    batcher::actors::publish(a.batcher, {.bind = net_->bind_address(),
+                                         .allow_untrusted_network = net_->is_real(),
                                          .max_silence = chosen.max_silence(),
                                          .on_event = [who = a.who](auto& x) { who->note(x); }});
   for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
@@ -91,16 +90,16 @@ const handle& cluster::batcher() const { return actors_->batcher; }
 run_counter& cluster::runs() const { return *actors_->runs; }
 attendance& cluster::who() const { return *actors_->who; }
 executions& cluster::executed() const { return *executed_; }
-const network& cluster::net() const { return net_; }
+const network& cluster::net() const { return *net_; }
 std::size_t cluster::size() const { return nodes_.size(); }
 batcher::duration cluster::max_silence() const { return chosen_.max_silence(); }
 
 void cluster::start(std::size_t node) {
   nodes_.at(node) = start_process(
-    {std::filesystem::read_symlink("/proc/self/exe").string(), "worker", net_.address_for(node),
+    {std::filesystem::read_symlink("/proc/self/exe").string(), "worker", net_->address_for(node),
      std::to_string(actors_->published.port()), "node " + std::to_string(node),
      std::to_string(executed_->file()), std::to_string(chosen_.max_silence_ms)},
-    net_.space_of(node));
+    net_->space_of(node));
 }
 
 void cluster::kill(std::size_t node) {

@@ -74,7 +74,8 @@ private:
 
 class cluster {
 public:
-  cluster(const settings& chosen, network&& net, const batcher::options& opts);
+  /// `net` must outlive it, and have room for `chosen.nodes`. Starts all nodes.
+  cluster(const settings& chosen, const network& net, const batcher::options& opts);
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
   ~cluster();
@@ -103,7 +104,7 @@ private:
   struct actors;
 
   settings chosen_;
-  network net_;
+  const network* net_;
   std::unique_ptr<executions> executed_ = std::make_unique<executions>();
   std::vector<std::optional<pid_t>> nodes_;
   std::unique_ptr<actors> actors_;

@@ -72,11 +72,11 @@ bool detect(event what, cluster& on, const settings& chosen, steady::duration bo
 
 } // namespace
 
-int run_detect(const settings& chosen, network&& net) {
+int run_detect(const settings& chosen, const network& net) {
   auto only_one = chosen;
   only_one.nodes = 1;
   only_one.retry = "never";
-  cluster on{only_one, std::move(net), batcher_options(only_one)};
+  cluster on{only_one, net, batcher_options(only_one)};
   std::printf("ms until a node is given up, %s, max_silence %zu ms\n",
               on.net().is_real() ? "in a namespace" : "on loopback", chosen.max_silence_ms);
   std::printf("%-7s %6s %10s %10s %10s %10s\n", "fault", "rounds", "least", "median", "most",

@@ -29,13 +29,13 @@ namespace soak {
 using steady = std::chrono::steady_clock;
 
 /// What is done to nodes.
-enum class event : std::uint8_t { kill, freeze, cut, start, thaw, heal };
+enum class event : std::uint8_t { kill, freeze, cut, leave, start, thaw, heal };
 
-inline constexpr std::array all_events{event::kill,  event::freeze, event::cut,
+inline constexpr std::array all_events{event::kill,  event::freeze, event::cut, event::leave,
                                        event::start, event::thaw,   event::heal};
 
 constexpr std::string_view to_string(event x) {
-  constexpr std::array<std::string_view, all_events.size()> names{"kill",  "freeze", "cut",
+  constexpr std::array<std::string_view, all_events.size()> names{"kill",  "freeze", "cut", "leave",
                                                                   "start", "thaw",   "heal"};
   return names[static_cast<std::size_t>(x)];
 }

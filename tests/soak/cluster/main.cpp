@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Whether every request gets exactly one reply, the right one, while worker nodes are killed, frozen,
-// cut off and brought back at random; and how long it takes until one of them is given up. The nodes
+// cut off and brought back at random. Other modes: how long it takes until one of them is given up, a
+// rolling restart, and what more nodes bring. The nodes
 // are processes of this program, each in a network namespace of its own (network.hpp).
 //
 // Exits with 1 if something promised does not hold, with 2 if it could not be tried, and with 77 if
@@ -15,10 +16,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <optional>
-#include <utility>
 
 namespace {
 
@@ -45,6 +44,8 @@ void add_options(CLI::App& app, settings& chosen) {
   app.add_option("--rounds", chosen.rounds, "Faults of each kind for --detect")
     ->check(CLI::PositiveNumber)
     ->capture_default_str();
+  app.add_option("--step-seconds", chosen.step_seconds, "Length of each step of --scale")
+    ->capture_default_str();
   app.add_option("--json", chosen.json_file, "File to write what was seen to");
   app.add_flag("--require-namespaces", chosen.require_namespaces,
                "Exit with 77 where they cannot be made");
@@ -52,10 +53,10 @@ void add_options(CLI::App& app, settings& chosen) {
 }
 
 // Returns nothing if the run is to be skipped.
-std::optional<network> make_network(const settings& chosen) {
+std::optional<network> make_network(const settings& chosen, std::size_t nodes) {
   if (chosen.only_loopback) return network{};
   try {
-    return network{chosen.nodes};
+    return network{nodes};
   } catch (const std::exception& why) {
     std::printf("no namespaces here: %s; %s\n", why.what(),
                 chosen.require_namespaces ? "skipped" : "on loopback, nothing is cut off");
@@ -64,10 +65,19 @@ std::optional<network> make_network(const settings& chosen) {
   return network{};
 }
 
-int run(const settings& chosen, bool detects) {
-  auto net = make_network(chosen);
+struct modes {
+  bool detects = false;
+  bool rolls = false;
+  bool scales = false;
+};
+
+int run(const settings& chosen, modes how) {
+  auto net = make_network(chosen, how.scales ? most_nodes : chosen.nodes);
   if (!net) return status_skipped;
-  return detects ? run_detect(chosen, std::move(*net)) : run_soak(chosen, std::move(*net));
+  if (how.detects) return run_detect(chosen, *net);
+  if (how.rolls) return run_rolling(chosen, *net);
+  if (how.scales) return run_scale(chosen, *net);
+  return run_soak(chosen, *net);
 }
 
 } // namespace
@@ -75,10 +85,13 @@ int run(const settings& chosen, bool detects) {
 int main(int argc, char** argv) {
   settings chosen;
   worker_settings work;
-  bool detects = false;
+  modes how;
   CLI::App app{"Counts replies of a cluster under faults of every kind", "soak_cluster"};
   add_options(app, chosen);
-  app.add_flag("--detect", detects, "Measure how soon a lost node is given up instead");
+  auto* detect = app.add_flag("--detect", how.detects, "Measure how soon a lost node is given up");
+  auto* roll = app.add_flag("--rolling", how.rolls, "Restart all nodes in order, without faults");
+  app.add_flag("--scale", how.scales, "Measure 1 to 16 nodes")->excludes(detect)->excludes(roll);
+  roll->excludes(detect);
   auto* worker = app.add_subcommand("worker")->group("");
   worker->add_option("host", work.host)->required();
   worker->add_option("port", work.port)->required();
@@ -87,7 +100,7 @@ int main(int argc, char** argv) {
   worker->add_option("silence", work.max_silence_ms)->required();
   CLI11_PARSE(app, argc, argv);
   try {
-    return worker->parsed() ? run_worker(work) : run(chosen, detects);
+    return worker->parsed() ? run_worker(work) : run(chosen, how);
   } catch (const std::exception& why) {
     std::fprintf(stderr, "soak_cluster: %s\n", why.what());
     return status_untried;

@@ -16,6 +16,7 @@ namespace soak {
 
 struct report {
   std::string retry;
+  bool has_faults = true; ///< Else nothing may fail, nor run again.
   bool has_namespaces = false;
   double seconds = 0;
   std::uint64_t seed = 0;

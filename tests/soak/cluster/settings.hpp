@@ -26,6 +26,8 @@ struct settings {
   std::size_t overdue_s = 60;
   /// Faults of each kind that `--detect` measures.
   std::size_t rounds = 5;
+  /// Length of each step of `--scale`.
+  double step_seconds = 5;
   bool require_namespaces = false;
   bool only_loopback = false;
   std::string json_file;

@@ -28,6 +28,20 @@ void disturb(cluster& on, ledger& in, const settings& chosen) {
   all.repair_all();
 }
 
+// Fails if a node leaves something unfinished.
+void restart_in_turn(cluster& on, ledger& in, const settings& chosen) {
+  auto end = steady::now() + std::chrono::duration<double>(chosen.seconds);
+  for (std::size_t i = 0; steady::now() < end; i = (i + 1) % on.size()) {
+    in.on_event(event::leave);
+    bool has_finished = on.leave(i);
+    if (!has_finished) throw std::runtime_error{"a node has left with batches"};
+    if (!on.who().wait_for(on.size() - 1, 20s)) throw std::runtime_error{"a node did not leave"};
+    in.on_event(event::start);
+    on.start(i);
+    if (!on.who().wait_for(on.size(), 20s)) throw std::runtime_error{"a node did not come"};
+  }
+}
+
 // What is still missing then is overdue.
 void wait_for_replies(const ledger& in, const settings& chosen) {
   auto end = steady::now() + std::chrono::seconds{chosen.overdue_s};
@@ -38,10 +52,11 @@ void wait_for_replies(const ledger& in, const settings& chosen) {
   }
 }
 
-report report_of(const cluster& on, const ledger& in, const settings& chosen) {
+report report_of(const cluster& on, const ledger& in, const settings& chosen, bool has_faults) {
   using kind = batcher::actors::node_event::kind;
   auto& runs = on.runs();
   report r{.retry = chosen.retry,
+           .has_faults = has_faults,
            .has_namespaces = on.net().is_real(),
            .seconds = chosen.seconds,
            .seed = chosen.seed,
@@ -70,19 +85,25 @@ int judge(const report& seen, const settings& chosen) {
   return problems.empty() ? 0 : 1;
 }
 
-} // namespace
-
-int run_soak(const settings& chosen, network&& net) {
+int run(const settings& chosen, const network& net, bool has_faults) {
   auto in = std::make_shared<ledger>(std::chrono::seconds{chosen.overdue_s});
-  cluster on{chosen, std::move(net), batcher_options(chosen)};
+  cluster on{chosen, net, batcher_options(chosen)};
   if (!on.who().wait_for(on.size(), 20s)) throw std::runtime_error{"the nodes did not come"};
   {
     load clients{on.batcher(), in, chosen.window};
-    disturb(on, *in, chosen);
+    if (has_faults)
+      disturb(on, *in, chosen);
+    else
+      restart_in_turn(on, *in, chosen);
   }
   wait_for_replies(*in, chosen);
-  auto seen = report_of(on, *in, chosen);
-  return judge(seen, chosen);
+  return judge(report_of(on, *in, chosen, has_faults), chosen);
 }
+
+} // namespace
+
+int run_soak(const settings& chosen, const network& net) { return run(chosen, net, true); }
+
+int run_rolling(const settings& chosen, const network& net) { return run(chosen, net, false); }
 
 } // namespace soak
