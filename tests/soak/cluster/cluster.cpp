@@ -64,6 +64,7 @@ cluster::cluster(const settings& chosen, const network& net, const batcher::opti
   : chosen_{chosen}, net_{&net}, nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
   auto& a = *actors_;
   a.cfg.watch_connections(chosen.max_silence());
+  batcher::actors::compat::set_policy(a.cfg, "sharing");
   a.system = std::make_unique<caf::actor_system>(a.cfg);
   auto watched = opts;
   watched.observer = a.runs;

