@@ -28,7 +28,7 @@ std::size_t number_of_this_thread() noexcept {
   return number;
 }
 
-void add(caf::unit_t& /*sum*/, caf::unit_t /*x*/) {}
+void add(caf::unit_t& /*sum*/, const caf::unit_t& /*x*/) {}
 void add(bool& sum, bool x) { sum = sum || x; }
 void add(std::uint64_t& sum, std::uint64_t x) { sum += x; }
 void add(stats_message& sum, const stats_message& x) { sum.stats.add(x.stats); }

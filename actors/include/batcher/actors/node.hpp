@@ -127,11 +127,11 @@ void require_valid(const char* what, const std::vector<std::string>& problems);
 /// Returns what a gate for that batcher needs. `name`: what peers are told in errors.
 template <class Request, class Response>
 [[nodiscard]] gate_settings gate_for(const batcher_handle<Request, Response>& batcher,
-                                     publish_options opts, std::string name) {
+                                     const publish_options& opts, const std::string& name) {
   require_travels<Request>();
   require_travels<Response>();
-  return {.opts = std::move(opts),
-          .batcher_name = std::move(name),
+  return {.opts = opts,
+          .batcher_name = name,
           .request_type = compat::name_of_type<Request>(),
           .response_type = compat::name_of_type<Response>(),
           .batcher = caf::actor_cast<caf::actor>(batcher),
@@ -191,11 +191,11 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
 /// Throws `invalid_options`, and `std::runtime_error` if the port is in use or the system has no
 /// networking. May be called from any thread that is no actor's.
 template <any_batcher_handle Handle>
-[[nodiscard]] publication publish(const Handle& batcher, publish_options opts = {},
-                                  std::string name = "batcher") {
+[[nodiscard]] publication publish(const Handle& batcher, const publish_options& opts = {},
+                                  const std::string& name = "batcher") {
   node::require_valid("publishing", validate(opts));
-  return node::open(batcher.home_system(), node::gate_for<request_of<Handle>, response_of<Handle>>(
-                                             batcher, std::move(opts), std::move(name)));
+  return node::open(batcher.home_system(),
+                    node::gate_for<request_of<Handle>, response_of<Handle>>(batcher, opts, name));
 }
 
 /// Returns a handle of the batcher that is published at `host:port`, which is used as if it were
