@@ -239,11 +239,7 @@ private:
       return caf::make_error(errc::invalid_options, text);
     };
     if (!msg.opts) return refuse("there are no options");
-    auto wanted = *msg.opts;
-    wanted.name = opts_.name;
-    wanted.observer = opts_.observer;
-    wanted.shards = opts_.shards;
-    wanted.shard_by = opts_.shard_by;
+    auto wanted = reconfigured(opts_, *msg.opts);
     if (auto problems = validate(wanted); !problems.empty())
       return refuse(text_of_problems(problems));
     max_batch_items_ = wanted.max_batch_items;

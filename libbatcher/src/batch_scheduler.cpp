@@ -192,10 +192,8 @@ void batch_scheduler::expire(time_point now) {
 void batch_scheduler::reconfigure(time_point now, options opts) {
   now = forward(now);
   assert(validate(opts).empty());
-  opts.name = std::move(opts_.name);
-  opts.observer = std::move(opts_.observer);
   auto credit = opts_.worker_credit;
-  opts_ = std::move(opts);
+  opts_ = reconfigured(opts_, std::move(opts));
   if (shared_) shared_->update(opts_);
   workers_.configure(supervision_of(opts_));
   bool was_up = workers_.is_any_up();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Range checks of the options: one line for each knob, in the order of the header.
+// Range checks of the options: one line for each knob, in the order of the header. And what a running
+// batcher keeps of them.
 
 #include "batcher/options.hpp"
 
@@ -234,6 +235,14 @@ std::vector<std::string> validate(const options& opts) {
   check_workers(check, opts);
   check_shards(check, opts);
   return check.take();
+}
+
+options reconfigured(const options& running, options wanted) {
+  wanted.name = running.name;
+  wanted.observer = running.observer;
+  wanted.shards = running.shards;
+  wanted.shard_by = running.shard_by;
+  return wanted;
 }
 
 } // namespace batcher

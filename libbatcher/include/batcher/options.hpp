@@ -238,4 +238,8 @@ struct options {
 /// Empty: the options are good. Never stops at the first problem.
 [[nodiscard]] std::vector<std::string> validate(const options& opts);
 
+/// Returns `wanted` as a batcher that runs takes it: with the name, the observer and the shards of
+/// `running`, which cannot be changed.
+[[nodiscard]] options reconfigured(const options& running, options wanted);
+
 } // namespace batcher

@@ -9,12 +9,10 @@
 // Requests and finished jobs come in through the entrance and may be handled in the thread of
 // whoever sends them; everything else is handled as every actor does. Either way one thread at a
 // time has the batcher for itself (entrance.hpp). Only the actor's own thread starts workers.
-//
-// One timer at most counts. It is armed for the instant that the core names and carries a
-// generation, so that one that has been overtaken by an earlier instant is ignored when it arrives.
 
 #pragma once
 
+#include "batcher/actors/alarm.hpp"
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/crew.hpp"
 #include "batcher/actors/entrance.hpp"
@@ -29,8 +27,6 @@
 #include "batcher/actors/reply.hpp"
 #include "batcher/batcher_core.hpp"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,7 +43,6 @@ public:
   using super = typename batcher_interface<Request, Response>::base;
   using behavior_type = typename batcher_interface<Request, Response>::behavior_type;
   using hooks_type = hooks<Request, Response>;
-
   using crew_type = crew<batcher_actor, front_desk<Request, Response>>;
   using start_worker = typename crew_type::start_worker;
 
@@ -134,68 +129,37 @@ protected:
       quick<void, external_message>(),
       quick<void, job_done_message>(),
       [this](cancel_atom, std::uint64_t tag) {
-        visit alone{this, true};
-        return cancel(tag, this->current_sender());
+        return in_order([&] { return cancel(tag, this->current_sender()); });
       },
       [this](cancel_atom, std::uint64_t tag, const caf::strong_actor_ptr& whose) {
         visit alone{this, false};
         return cancel(tag, whose);
       },
       [this](credit_atom, std::uint32_t items) {
-        visit alone{this, true};
-        return give_credit(items);
+        return in_order([&] { return give_credit(items); });
       },
-      [this](is_running_atom) {
-        visit alone{this, true};
-        return core_.refusal() == errc::none;
-      },
-      [this](stats_atom) {
-        visit alone{this, true};
-        return stats_message{core_.stats(now())};
-      },
-      [this](pause_atom) {
-        visit alone{this, true};
-        core_.pause();
-      },
+      [this](is_running_atom) { return in_order([&] { return core_.refusal() == errc::none; }); },
+      [this](stats_atom) { return in_order([&] { return stats_message{core_.stats(now())}; }); },
+      [this](pause_atom) { in_order([&] { core_.pause(); }); },
       [this](resume_atom) {
-        visit alone{this, true};
-        core_.resume();
-        proceed(now());
+        in_order([&] {
+          core_.resume();
+          proceed(now());
+        });
       },
-      [this](const reconfigure_message& msg) -> caf::result<void> {
-        visit alone{this, true};
-        if (!msg.opts) return caf::make_error(errc::invalid_options, "there are no options");
-        return reconfigure(*msg.opts);
-      },
-      [this](drain_atom, caf::timespan timeout) -> caf::result<std::uint64_t> {
-        visit alone{this, true};
-        drains_.push_back(promise());
-        auto at = now();
-        if (!is_ended_) desk_.texts().set(errc::shut_down, "the drain timed out");
-        core_.drain(at, timeout);
-        proceed(at);
-        return caf::delegated<std::uint64_t>{};
+      [this](const reconfigure_message& msg) { return in_order([&] { return reconfigure(msg); }); },
+      [this](drain_atom, caf::timespan timeout) {
+        return in_order([&] { return drain(timeout); });
       },
       [this](stop_atom) {
-        visit alone{this, true};
-        close(now(), errc::shut_down, "the batcher was stopped");
+        in_order([&] { close(now(), errc::shut_down, "the batcher was stopped"); });
       },
-      [this](const join_message& msg) -> caf::result<void> {
-        visit alone{this, false};
-        return adopt(msg);
-      },
-      [this](const leave_message& msg) {
-        visit alone{this, false};
-        let_go(msg);
-      },
+      [this](const join_message& msg) { return adopt(msg); },
+      [this](const leave_message& msg) { let_go(msg); },
       [this](tick_atom, std::uint64_t generation) {
         visit alone{this, false};
-        if (generation == 0)
-          is_called_ = false;
-        else if (generation == tick_generation_)
-          tick_at_.reset();
-        else
-          return;
+        if (generation != 0 && !alarm_.take(generation)) return;
+        is_called_ = is_called_ && generation != 0;
         proceed(now());
       },
     };
@@ -204,9 +168,6 @@ protected:
 private:
   using intake_type = intake<Request, Response>;
   using job_type = job<Request, Response>;
-  // 0.17.6 cannot take a timer back, and a timer keeps its actor, and with it the actor system,
-  // alive. A later instant is reached in steps of this length.
-  static constexpr duration longest_tick = std::chrono::milliseconds{200};
   // How often more messages may join those that are being handled: the thread has other work.
   static constexpr int most_bursts = 64;
 
@@ -228,6 +189,13 @@ private:
     batcher_actor* self_;
     bool was_ordered_;
   };
+
+  // Handles a message that keeps its place among the others.
+  template <class F>
+  auto in_order(F handle) {
+    visit alone{this, true};
+    return handle();
+  }
 
   // Handles those that come in great numbers.
   template <class Out, class In>
@@ -318,7 +286,8 @@ private:
     while (auto grant = credits_.empty() ? std::nullopt : core_.next_grant(at))
       answer_credit(at, *grant);
     if (core_.is_drained()) close(at, errc::shut_down, "the batcher was drained");
-    arm_tick(at);
+    if (auto next = core_.next_deadline())
+      alarm_.set(this->clock(), caf::strong_actor_ptr{this->ctrl()}, at, *next);
   }
 
   void start_batches(time_point at) {
@@ -355,6 +324,7 @@ private:
   }
 
   caf::result<void> adopt(const join_message& msg) {
+    visit alone{this, false};
     auto at = now();
     if (is_ended_ || !crew_.adopt(this, at, msg))
       return caf::make_error(errc::shut_down, opts().name + " takes no such worker in");
@@ -363,6 +333,7 @@ private:
   }
 
   void let_go(const leave_message& msg) {
+    visit alone{this, false};
     if (!msg.worker) return;
     auto addr = caf::actor_cast<caf::actor_addr>(msg.worker);
     if (msg.why) return lose_workers(addr, msg.why);
@@ -379,11 +350,9 @@ private:
 
   // -- life ---------------------------------------------------------------------------------------
 
-  caf::result<void> reconfigure(options wanted) {
-    wanted.name = opts().name;
-    wanted.observer = opts().observer;
-    wanted.shards = opts().shards;
-    wanted.shard_by = opts().shard_by;
+  caf::result<void> reconfigure(const reconfigure_message& msg) {
+    if (!msg.opts) return caf::make_error(errc::invalid_options, "there are no options");
+    auto wanted = reconfigured(opts(), *msg.opts);
     if (auto problems = validate(wanted); !problems.empty())
       return caf::make_error(errc::invalid_options, text_of_problems(problems));
     auto at = now();
@@ -391,6 +360,15 @@ private:
     desk_.texts().update(opts());
     proceed(at);
     return caf::unit;
+  }
+
+  caf::result<std::uint64_t> drain(caf::timespan timeout) {
+    drains_.push_back(promise());
+    auto at = now();
+    if (!is_ended_) desk_.texts().set(errc::shut_down, "the drain timed out");
+    core_.drain(at, timeout);
+    proceed(at);
+    return caf::delegated<std::uint64_t>{};
   }
 
   // Answers everything and lets the workers go. Only the first call's reason counts.
@@ -401,16 +379,6 @@ private:
     crew_.end_all();
     for (auto& waiting : drains_) waiting.deliver(desk_.unfinished());
     drains_.clear();
-  }
-
-  void arm_tick(time_point at) {
-    auto next = core_.next_deadline();
-    if (!next) return;
-    auto wanted = std::min(*next, at + longest_tick);
-    if (tick_at_ && *tick_at_ <= wanted) return;
-    tick_at_ = wanted;
-    compat::send_at(this->clock(), wanted, caf::strong_actor_ptr{this->ctrl()}, tick_atom_v,
-                    ++tick_generation_);
   }
 
   entrance entrance_;
@@ -426,8 +394,7 @@ private:
   std::uint64_t last_ticket_ = 0;
   std::vector<owned_promise> drains_;
   bool is_ended_ = false;
-  std::optional<time_point> tick_at_;
-  std::uint64_t tick_generation_ = 0;
+  alarm alarm_;
 };
 
 } // namespace batcher::actors
