@@ -46,7 +46,7 @@ struct config : batcher::actors::system_config<caf::id_block::bench> {
   explicit config(const settings& chosen) {
     batcher::actors::compat::set_policy(*this, chosen.policy);
     batcher::actors::compat::set_threads(*this, chosen.threads);
-    batcher::actors::compat::set_max_throughput(*this, 300);
+    batcher::actors::compat::set_scheduler_option(*this, "max-throughput", 300);
   }
 };
 

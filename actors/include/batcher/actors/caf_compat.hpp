@@ -46,23 +46,12 @@
 
 // -- type ids -------------------------------------------------------------------------------------
 
-// 0.17.6 gives atoms a text of at most ten characters, 1.x a type of their own.
+// 0.17.6 gives atoms, and categories of errors, a text of at most ten characters; 1.x gives each a
+// type id. 1.x asks for an inspect function of an enum, which needs its from_integer; 0.17.6
+// serializes enums by itself.
 #if BATCHER_CAF_1
 #  define BATCHER_ADD_ATOM(block, ns, name, text) CAF_ADD_ATOM(block, ns, name)
-#else
-#  define BATCHER_ADD_ATOM(block, ns, name, text) CAF_ADD_ATOM(block, ns, name, text)
-#endif
-
-// 0.17.6 needs a category of at most ten characters, 1.x takes the enum's type id.
-#if BATCHER_CAF_1
 #  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type)
-#else
-#  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type, category)
-#endif
-
-// 1.x asks for an inspect function, 0.17.6 serializes enums by itself. Needs the enum's
-// from_integer.
-#if BATCHER_CAF_1
 #  define BATCHER_INSPECT_ERROR_CODE(type)                                                         \
     template <class Inspector>                                                                     \
     bool inspect(Inspector& f, type& code) {                                                       \
@@ -73,6 +62,8 @@
       return f.apply(get, set);                                                                    \
     }
 #else
+#  define BATCHER_ADD_ATOM(block, ns, name, text) CAF_ADD_ATOM(block, ns, name, text)
+#  define BATCHER_ERROR_CODE_ENUM(type, category) CAF_ERROR_CODE_ENUM(type, category)
 #  define BATCHER_INSPECT_ERROR_CODE(type)
 #endif
 
@@ -402,12 +393,6 @@ inline void set_scheduler_option(caf::actor_system_config& cfg, const std::strin
 /// Sets the number of the scheduler's threads. Unset, CAF takes one per core but at least four.
 inline void set_threads(caf::actor_system_config& cfg, std::size_t threads) {
   set_scheduler_option(cfg, "max-threads", threads);
-}
-
-/// Sets how many messages an actor may handle before it is another one's turn. Unset, CAF lets it
-/// empty its mailbox.
-inline void set_max_throughput(caf::actor_system_config& cfg, std::size_t messages) {
-  set_scheduler_option(cfg, "max-throughput", messages);
 }
 
 } // namespace batcher::actors::compat
