@@ -25,6 +25,12 @@ struct shard_fixture : actor_fixture {
     });
   }
 
+  handle spawn_paused(options opts) {
+    auto b = spawn_shards(std::move(opts));
+    tell(b, actors::pause_atom_v);
+    return b;
+  }
+
   int makers = 0;
   // What each worker ran.
   std::shared_ptr<std::map<int, std::vector<int>>> ran_by =
@@ -55,8 +61,7 @@ TEST_CASE_METHOD(shard_fixture, "shards answer like one batcher, each request on
 TEST_CASE_METHOD(shard_fixture, "what is too much for one shard goes to the others") {
   auto opts = by_load();
   opts.max_delay = 1h;
-  auto b = spawn_shards(opts);
-  tell(b, actors::pause_atom_v);
+  auto b = spawn_paused(opts);
   request(b, 0, 40);
   tell(b, actors::resume_atom_v);
   REQUIRE(ran_by->size() == 2);
@@ -101,8 +106,7 @@ TEST_CASE_METHOD(shard_fixture, "the queue's limit is that of all shards togethe
   for (auto opts : {by_load(), by_key()}) {
     answered = {};
     opts.max_queue_items = 12;
-    auto b = spawn_shards(opts);
-    tell(b, actors::pause_atom_v);
+    auto b = spawn_paused(opts);
     request(b, 0, 20);
     CHECK(answered.failed_with(errc::queue_full) == 8);
     CHECK(stats(b).counters.queue_items == 12);
@@ -241,10 +245,7 @@ TEST_CASE_METHOD(shard_fixture, "shards give no credit") {
 // -- its end --------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(shard_fixture, "a kill answers what every shard holds") {
-  auto opts = by_load();
-  opts.max_delay = 1h;
-  auto b = spawn_shards(opts);
-  tell(b, actors::pause_atom_v);
+  auto b = spawn_paused(by_load());
   request(b, 0, 12);
   exit(b, caf::exit_reason::kill);
   CHECK(answered.failed_with(errc::shut_down) == 12);
