@@ -69,10 +69,12 @@ public:
         return compat::enqueue_result(true);
       return pass_on(std::move(msg), context);
     }
-    if (keeps_order(*msg)) {
+    if (is_control(*msg)) {
       std::lock_guard lock{mutex_};
-      ++last_control_;
-      waiting_.fetch_add(1, std::memory_order_relaxed);
+      if (!has_ended_) {
+        ++(compat::is_urgent(*msg) ? urgent_controls_ : last_control_);
+        waiting_.fetch_add(1, std::memory_order_relaxed);
+      }
     }
     return caf::event_based_actor::enqueue(std::move(msg), context);
   }
@@ -81,7 +83,13 @@ public:
     // Whoever only lets it go wants what it has asked for.
     if (!compat::is_unreachable(*this))
       for (auto& shard : shards_) caf::anon_send_exit(shard, caf::exit_reason::user_shutdown);
-    release(~std::uint64_t{0}); // to shards that end, or go on
+    {
+      std::lock_guard lock{mutex_};
+      has_ended_ = true;
+      controls_passed_ = last_control_;
+      urgent_controls_ = 0;
+    }
+    release(); // to shards that end, or go on
     caf::event_based_actor::on_exit();
   }
 
@@ -122,21 +130,23 @@ private:
   // What came behind the message that is being handled may go on at its end.
   struct passing {
     explicit passing(sharded_batcher* x)
-      : self{x}, counts{keeps_order(*x->current_mailbox_element())} {}
+      : self{x}, is_urgent{compat::is_urgent(*x->current_mailbox_element())} {}
     passing(const passing&) = delete;
     passing& operator=(const passing&) = delete;
     ~passing() {
-      if (counts) self->release(++self->controls_passed_);
+      {
+        std::lock_guard lock{self->mutex_};
+        if (is_urgent)
+          --self->urgent_controls_;
+        else
+          ++self->controls_passed_;
+      }
+      self->release();
     }
 
     sharded_batcher* self;
-    bool counts;
+    bool is_urgent;
   };
-
-  // Whoever sends an urgent message wants it to overtake others.
-  static bool keeps_order(const caf::mailbox_element& msg) {
-    return is_control(msg) && !compat::is_urgent(msg);
-  }
 
   template <class Answer>
   using delegated =
@@ -166,20 +176,21 @@ private:
   // Keeps a request that must not overtake what waits in the mailbox; false: nothing waits any more.
   bool hold(caf::mailbox_element_ptr& msg) {
     std::lock_guard lock{mutex_};
-    if (waiting_.load(std::memory_order_relaxed) == 0) return false;
+    if (has_ended_ || waiting_.load(std::memory_order_relaxed) == 0) return false;
     held_.push_back({last_control_, std::move(msg)});
     return true;
   }
 
-  // Passes on what came behind no more than `controls` messages.
-  void release(std::uint64_t controls) {
+  // Passes on what nothing that came before keeps any more. Urgent messages overtake the others, so
+  // one of them keeps everything.
+  void release() {
     for (;;) {
       caf::mailbox_element_ptr next;
       {
         std::lock_guard lock{mutex_};
-        if (held_.empty() || held_.front().behind > controls) {
+        if (held_.empty() || urgent_controls_ > 0 || held_.front().behind > controls_passed_) {
           // Only now: until then newcomers wait behind those that are passed on.
-          waiting_.store(last_control_ - std::min(controls, last_control_),
+          waiting_.store(last_control_ - controls_passed_ + urgent_controls_,
                          std::memory_order_release);
           return;
         }
@@ -255,11 +266,13 @@ private:
   std::atomic<std::size_t> max_batch_items_;
   std::size_t next_to_join_ = 0;
 
-  // Messages that concern all: how many have come, how many have gone to the shards, how many lie in
-  // between.
+  // Messages that concern all: how many have come, how many of those have gone to the shards, how
+  // many urgent ones have not, and how many in all have not.
   std::mutex mutex_;
+  bool has_ended_ = false;
   std::uint64_t last_control_ = 0;
-  std::uint64_t controls_passed_ = 0; // in the actor's own thread
+  std::uint64_t controls_passed_ = 0;
+  std::uint64_t urgent_controls_ = 0;
   std::atomic<std::uint64_t> waiting_ = 0;
   std::deque<held_request> held_;
 };

@@ -195,6 +195,8 @@ void batch_scheduler::reconfigure(time_point now, options opts) {
   auto credit = opts_.worker_credit;
   opts_ = reconfigured(opts_, std::move(opts));
   if (shared_) shared_->update(opts_);
+  queue_room_.give_back(queue_items());
+  following_room_.give_back(following_items_);
   workers_.configure(supervision_of(opts_));
   bool was_up = workers_.is_any_up();
   // Those that are gone for good are surplus first. Where the dead are replaced, they are as well.

@@ -6,6 +6,7 @@
 
 #include <cassert>
 #include <functional>
+#include <limits>
 
 namespace batcher {
 
@@ -13,7 +14,7 @@ shared_limits::shared_limits(const options& opts)
   : queue_items{opts.max_queue_items, opts.shards}, following_items{opts.max_queue_items,
                                                                     opts.shards},
     // A lane is rare and may stay for long: none is held to spare.
-    lanes{opts.max_lanes, opts.max_lanes} {}
+    lanes{opts.max_lanes, std::numeric_limits<std::size_t>::max()} {}
 
 void shared_limits::update(const options& opts) noexcept {
   queue_items.set_limit(opts.max_queue_items);

@@ -123,6 +123,47 @@ TEST_CASE_METHOD(client_fixture, "what nobody waits for any more is not executed
   CHECK(counted(b, outcome::cancelled) == 3);
 }
 
+namespace {
+
+// Has its client for as long as the actor's memory is there, which is longer than it lives.
+class member_client final : public caf::event_based_actor {
+public:
+  member_client(caf::actor_config& cfg, const handle& of)
+    : caf::event_based_actor{cfg}, model_{this, of} {}
+
+  caf::behavior make_behavior() override {
+    for (int i = 0; i < 3; ++i) model_.ask(i, [](const caf::expected<int>&) {});
+    return {[](const task_message&) {}};
+  }
+
+private:
+  asker model_;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(client_fixture,
+                 "nor is what an actor asked that has ended with its client in it") {
+  auto b = spawn_doubler({.max_batch_items = 4, .max_delay = 1ms});
+  auto client = time.system().spawn<member_client>(b);
+  time.run();
+  exit(client, caf::exit_reason::user_shutdown);
+  time.advance(1ms);
+  CHECK(called.empty());
+  CHECK(counted(b, outcome::cancelled) == 3);
+}
+
+TEST_CASE_METHOD(client_fixture, "an empty function drops the answer") {
+  auto b = spawn_doubler({.max_batch_items = 1});
+  auto client = spawn_asker(b);
+  post(client, [](caf::event_based_actor* self) {
+    model_of(self).ask(1, std::function<void(caf::expected<int>)>{});
+  });
+  time.run();
+  ask(client, 2, 3);
+  CHECK(answered.values == std::multimap<int, int>{{2, 4}});
+}
+
 TEST_CASE_METHOD(client_fixture, "a client may be let go inside a callback") {
   auto b = spawn_doubler({.max_batch_items = 2, .when_idle = when_idle::immediate});
   auto client = spawn_asker(b);

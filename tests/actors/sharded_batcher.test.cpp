@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 
 using namespace batcher;
 using namespace batcher::tests;
@@ -100,6 +102,17 @@ TEST_CASE_METHOD(shard_fixture, "the key of a bulk and of a request from outside
   }
 }
 
+TEST_CASE_METHOD(shard_fixture, "the workers of all shards have numbers of their own") {
+  auto opts = by_load();
+  opts.workers = 5;
+  std::set<std::size_t> numbers;
+  auto b = spawn(opts, [&](std::size_t number) {
+    numbers.insert(number);
+    return [](batch xs) { return doubled(xs); };
+  });
+  CHECK(numbers == std::set<std::size_t>{0, 1, 2, 3, 4});
+}
+
 // -- limits ---------------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(shard_fixture, "the queue's limit is that of all shards together") {
@@ -114,6 +127,21 @@ TEST_CASE_METHOD(shard_fixture, "the queue's limit is that of all shards togethe
     time.advance(1ms);
     CHECK(answered.values.size() == 12);
   }
+}
+
+TEST_CASE_METHOD(shard_fixture, "a full queue tells how much waits in all shards") {
+  auto opts = by_key();
+  opts.max_queue_items = 12;
+  auto b = spawn_paused(opts);
+  auto client = spawn_client();
+  std::string other = "b";
+  while (shard_of(other, 2) == shard_of("a", 2)) other += 'b';
+  for (int i = 0; i < 12; ++i) submit(client, b, {.request = i, .key = "a"});
+  submit(client, b, {.request = 12, .key = other});
+  REQUIRE(answered.errors.size() == 1);
+  auto hint = actors::hint_of(answered.errors.begin()->second);
+  REQUIRE(hint);
+  CHECK(hint->queue_items == 12);
 }
 
 TEST_CASE("options that shards cannot keep are refused, each with a sentence") {
@@ -153,9 +181,16 @@ TEST_CASE_METHOD(shard_fixture, "the stats are sums over the shards") {
 }
 
 TEST_CASE_METHOD(shard_fixture, "a message that concerns all comes before what is sent after it") {
-  auto b = spawn_shards(by_load());
-  post(spawn_client(), [this, b](caf::event_based_actor* self) {
-    actors::compat::request(self, b, actors::pause_atom_v).then([] {}, [](const caf::error&) {});
+  auto opts = by_load();
+  opts.when_idle = when_idle::immediate;
+  auto b = spawn_shards(opts);
+  auto is_urgent = GENERATE(false, true);
+  post(spawn_client(), [=, this](caf::event_based_actor* self) {
+    auto ignore = [](const caf::error&) {};
+    if (is_urgent)
+      actors::compat::urgent_request(self, b, actors::pause_atom_v).then([] {}, ignore);
+    else
+      actors::compat::request(self, b, actors::pause_atom_v).then([] {}, ignore);
     for (int i = 0; i < 8; ++i)
       actors::compat::request(self, b, i)
         .then([this, i](int y) { answered.values.emplace(i, y); }, [](const caf::error&) {});
@@ -251,6 +286,17 @@ TEST_CASE_METHOD(shard_fixture, "a kill answers what every shard holds") {
   CHECK(answered.failed_with(errc::shut_down) == 12);
   request(b, 12, 14);
   CHECK(answered.total() == 14);
+}
+
+TEST_CASE_METHOD(shard_fixture, "one that has ended answers whatever was asked of it before") {
+  auto b = spawn_shards(by_load());
+  exit(b, caf::exit_reason::kill);
+  auto all = ask_as<actors::stats_message>(spawn_client(), b, actors::stats_atom_v);
+  REQUIRE(*all);
+  request(b, 0, 2);
+  actors::ask(b, 2, keep(2));
+  time.run();
+  CHECK(answered.total() == 3);
 }
 
 TEST_CASE_METHOD(shard_fixture, "what was asked of a handle that is let go is answered") {

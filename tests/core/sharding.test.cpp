@@ -203,12 +203,28 @@ TEST_CASE("a smaller limit counts for both shards, and nothing that waits is los
   CHECK(both.fill(1) == 4);
 }
 
+TEST_CASE("what a shard holds to spare is there for the others under a smaller limit") {
+  two_shards both{sharded(10'000)};
+  CHECK(both.admit(0) == errc::none);
+  auto smaller = both.opts;
+  smaller.max_queue_items = 20;
+  for (auto i : {0u, 1u}) both.shards[i]->reconfigure(both.now, share_of(smaller, i));
+  CHECK(both.fill(1) == 19);
+  CHECK(both.admit(0) == errc::queue_full);
+}
+
+TEST_CASE("any number of lanes may be the limit") {
+  options opts{.max_lanes = std::size_t{1} << 60, .workers = 2, .shards = 2};
+  CHECK(shared_limits{opts}.lanes.step() == 1);
+}
+
 TEST_CASE("room is neither lost nor made, whatever the shards do") {
   rc::check([] {
     auto limit = *rc::gen::inRange<std::size_t>(1, 300);
     auto shares = *rc::gen::inRange<std::size_t>(1, 5);
     auto whole = std::make_shared<shared_room>(limit, shares);
     std::vector<std::size_t> used(shares);
+    std::size_t last_sum = 0;
     {
       std::vector<std::unique_ptr<room_share>> parts;
       for (std::size_t i = 0; i < shares; ++i) parts.push_back(std::make_unique<room_share>(whole));
@@ -216,11 +232,18 @@ TEST_CASE("room is neither lost nor made, whatever the shards do") {
         *rc::gen::container<std::vector<std::pair<std::size_t, std::size_t>>>(rc::gen::pair(
           rc::gen::inRange<std::size_t>(0, shares), rc::gen::inRange<std::size_t>(0, 40)));
       for (auto [i, wanted] : steps) {
+        if (wanted == 1) {
+          whole->set_limit(limit -= limit / 2);
+          for (std::size_t part = 0; part < shares; ++part) parts[part]->give_back(used[part]);
+        }
         auto most = parts[i]->reach(wanted, 0);
         used[i] = std::min(std::max(used[i], wanted), std::max(most, used[i]));
         if (wanted % 3 == 0) used[i] /= 2;
         parts[i]->settle(used[i]);
-        RC_ASSERT(std::accumulate(used.begin(), used.end(), std::size_t{0}) <= limit);
+        // What is used beyond a smaller limit may stay, and does not grow.
+        auto sum = std::accumulate(used.begin(), used.end(), std::size_t{0});
+        RC_ASSERT(sum <= std::max(limit, last_sum));
+        last_sum = sum;
       }
     }
     RC_ASSERT(whole->take(limit + 1) == limit);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Clients that use everything there is: requests with all kinds of wishes, many at once, futures,
-// callbacks, cancellations, credit.
+// callbacks, cancellations, credit, `client`.
 
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "ledger.hpp"
 
 #include "batcher/actors/ask.hpp"
+#include "batcher/actors/client.hpp"
 
 #include <array>
 #include <atomic>
@@ -26,12 +27,14 @@ namespace compat = batcher::actors::compat;
 /// What all clients share. Outlives them.
 struct stage {
   explicit stage(caf::actor_system& system)
-    : faulty{spawn_faulty(system)}, cooperative{spawn_cooperative(system)},
+    : faulty{spawn_faulty(system)}, cooperative{spawn_cooperative(system)}, sharded{spawn_sharded(
+                                                                              system)},
       chained{spawn_chained(system, faulty.batcher)}, batchers{faulty.batcher, cooperative.batcher,
-                                                               chained.batcher} {}
+                                                               sharded.batcher, chained.batcher} {}
 
   watched faulty;
   watched cooperative;
+  watched sharded;
   watched chained;
   std::vector<handle> batchers;
   ledger count;
@@ -148,7 +151,9 @@ inline void run_thread_client(stage& on, std::uint64_t seed) {
 class actor_client final : public caf::event_based_actor {
 public:
   actor_client(caf::actor_config& cfg, stage& on, std::uint64_t seed)
-    : caf::event_based_actor{cfg}, on_{on}, random_{seed} {}
+    : caf::event_based_actor{cfg}, on_{on}, random_{seed} {
+    for (const auto& b : on.batchers) helpers_.emplace_back(this, b);
+  }
 
   const char* name() const override { return "soak.client"; }
 
@@ -179,7 +184,9 @@ private:
       ask_many(to);
     } else if (dice < 50) {
       ask_for_credit(to, std::move(what));
-    } else if (dice < 60) {
+    } else if (dice < 70) {
+      ask_with_help(random_.below(helpers_.size()), std::move(what));
+    } else if (dice < 80) {
       what.tag = ++on_.last_tag;
       auto tag = what.tag;
       submit(to, std::move(what));
@@ -207,6 +214,15 @@ private:
           promised->answer(why);
           --outstanding_;
         });
+  }
+
+  void ask_with_help(std::size_t number, batcher::actors::submit<int> what) {
+    auto promised = std::make_shared<slip>(on_.count, what.request);
+    ++outstanding_;
+    helpers_[number].ask(std::move(what), [this, promised](const caf::expected<int>& reply) {
+      promised->answer(reply);
+      --outstanding_;
+    });
   }
 
   void ask_many(const handle& to) {
@@ -257,6 +273,7 @@ private:
 
   stage& on_;
   randomness random_;
+  std::vector<batcher::actors::client<handle>> helpers_;
   std::size_t outstanding_ = 0;
 };
 

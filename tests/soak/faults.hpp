@@ -122,13 +122,13 @@ inline batcher::options random_options(randomness& random) {
   return opts;
 }
 
-/// Keeps hold of a batcher's counters, which outlive it.
+/// Keeps hold of the counters of a batcher's shards, which outlive it.
 struct counter_keeper final : batcher::observer {
-  std::shared_ptr<const batcher::live_counters> counters;
+  std::vector<std::shared_ptr<const batcher::live_counters>> counters;
 
   void on_start(std::string_view, std::size_t,
                 std::shared_ptr<const batcher::live_counters> of) noexcept override {
-    counters = std::move(of);
+    counters.push_back(std::move(of));
   }
 };
 
@@ -195,6 +195,19 @@ inline watched spawn_cooperative(caf::actor_system& system) {
                         .restart_delay = 2ms,
                         .max_restart_delay = 50ms},
                        make_worker);
+}
+
+/// Several behind one handle, full at times.
+inline watched spawn_sharded(caf::actor_system& system) {
+  return spawn_watched(system,
+                       {.name = "sharded",
+                        .max_batch_items = 8,
+                        .max_delay = 500us,
+                        .max_queue_items = 200,
+                        .workers = 3,
+                        .shards = 3,
+                        .shard_by = batcher::shard_by::key},
+                       [] { return [](std::span<const int> xs) { return doubled(xs); }; });
 }
 
 /// Its worker is another batcher.

@@ -95,15 +95,18 @@ void disturb(caf::actor_system& system, stage& on, const settings& chosen, memor
 std::uint64_t end_batchers(stage& on) {
   batcher::actors::stop(on.chained.batcher);
   auto unfinished = batcher::actors::drain(on.faulty.batcher, 3s);
-  caf::anon_send_exit(on.cooperative.batcher, caf::exit_reason::kill);
-  while (batcher::actors::is_running(on.cooperative.batcher)) std::this_thread::sleep_for(1ms);
+  for (const auto* b : {&on.cooperative.batcher, &on.sharded.batcher}) {
+    caf::anon_send_exit(*b, caf::exit_reason::kill);
+    while (batcher::actors::is_running(*b)) std::this_thread::sleep_for(1ms);
+  }
   for (const auto& b : on.batchers)
     for (int i = 0; i < 100; ++i) ask_once(on, b, {.request = i});
   return unfinished;
 }
 
 bool judge(const watched& one) {
-  auto of = one.keeper->counters->read();
+  batcher::counter_values of;
+  for (const auto& shard : one.keeper->counters) of.add_totals(shard->read());
   auto is_balanced = of.requests == of.replied();
   std::printf("a batcher counts %lu requests, %lu replies; %lu halved, %lu late, %lu wasted, "
               "%lu coalesced, %lu restarts%s\n",
@@ -114,7 +117,8 @@ bool judge(const watched& one) {
 
 bool judge(const stage& on, const memory& seen) {
   auto is_good = print(on.count);
-  for (const auto* one : {&on.faulty, &on.cooperative, &on.chained}) is_good &= judge(*one);
+  for (const auto* one : {&on.faulty, &on.cooperative, &on.sharded, &on.chained})
+    is_good &= judge(*one);
   auto is_steady = seen.is_steady() || !judges_memory;
   std::printf("resident: %zu KiB after warm-up, %zu at most, %zu at the end%s\n",
               seen.after_warm_up, seen.largest, seen.at_end,

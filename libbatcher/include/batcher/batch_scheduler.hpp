@@ -161,6 +161,9 @@ public:
   [[nodiscard]] batcher_stats stats(time_point now);
 
   [[nodiscard]] std::size_t queue_items() const noexcept { return queue_.items() + retry_items_; }
+  [[nodiscard]] std::size_t room_taken() const noexcept {
+    return queue_room_.taken_by_all(queue_items());
+  }
   [[nodiscard]] std::size_t in_flight_items() const noexcept { return in_flight_items_; }
   [[nodiscard]] std::size_t following_items() const noexcept { return following_items_; }
   [[nodiscard]] const worker_table& workers() const noexcept { return workers_; }

@@ -318,6 +318,9 @@ public:
   [[nodiscard]] batcher_stats stats(time_point now) { return rules_.stats(now); }
 
   [[nodiscard]] std::size_t queue_items() const noexcept { return rules_.queue_items(); }
+  /// Returns how much of `max_queue_items` is taken: `queue_items`, and where the limit is shared,
+  /// what the others hold of it.
+  [[nodiscard]] std::size_t room_taken() const noexcept { return rules_.room_taken(); }
   [[nodiscard]] std::size_t in_flight_items() const noexcept { return rules_.in_flight_items(); }
   [[nodiscard]] std::size_t following_items() const noexcept { return rules_.following_items(); }
   [[nodiscard]] const worker_table& workers() const noexcept { return rules_.workers(); }

@@ -50,7 +50,8 @@ enum class overload : std::uint8_t {
   refuse_newest,
   /// It takes the place of the oldest request of its tenant, if that is full, or else of the tenant
   /// that holds most by its weight in the lane that is full, or in the longest one if the whole
-  /// queue is; that one is answered with `errc::dropped`.
+  /// queue is; that one is answered with `errc::dropped`. With shards it is one of the shard that the
+  /// newcomer goes to, which is refused if that has none.
   drop_oldest,
   /// It is refused as well, unless it comes on credit: clients ask for credit first, which is
   /// granted in the order of asking, as soon as there is room in the queue, and holds that room

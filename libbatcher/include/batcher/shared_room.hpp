@@ -23,14 +23,22 @@ namespace batcher {
 /// The limit. Thread rule: any thread.
 class shared_room {
 public:
-  shared_room(std::size_t limit, std::size_t shares)
-    : limit_{limit}, step_{std::clamp<std::size_t>(limit / (16 * shares), 1, 64)} {}
+  shared_room(std::size_t limit, std::size_t shares) : shares_{shares} { set_limit(limit); }
 
   /// How much a share takes at once, and keeps for itself.
-  [[nodiscard]] std::size_t step() const noexcept { return step_; }
+  [[nodiscard]] std::size_t step() const noexcept { return step_.load(std::memory_order_relaxed); }
 
-  /// What is taken beyond a smaller limit stays taken until it is given back.
-  void set_limit(std::size_t limit) noexcept { limit_.store(limit, std::memory_order_relaxed); }
+  /// What all shares hold, used or not.
+  [[nodiscard]] std::size_t taken() const noexcept {
+    return taken_.load(std::memory_order_relaxed);
+  }
+
+  /// What is taken beyond a smaller limit stays taken until it is given back: each share should give
+  /// back what it has to spare (`room_share::give_back`).
+  void set_limit(std::size_t limit) noexcept {
+    limit_.store(limit, std::memory_order_relaxed);
+    step_.store(std::clamp<std::size_t>(limit / shares_ / 16, 1, 64), std::memory_order_relaxed);
+  }
 
   /// Takes as much of `wanted` as is free and returns how much that is.
   [[nodiscard]] std::size_t take(std::size_t wanted) noexcept {
@@ -46,9 +54,10 @@ public:
   void give_back(std::size_t spare) noexcept { taken_.fetch_sub(spare, std::memory_order_relaxed); }
 
 private:
-  std::atomic<std::size_t> limit_;
+  std::size_t shares_;
+  std::atomic<std::size_t> limit_ = 0;
+  std::atomic<std::size_t> step_ = 1;
   std::atomic<std::size_t> taken_ = 0;
-  std::size_t step_;
 };
 
 /// What one batcher holds of it. Thread rule: that of its batcher.
@@ -59,7 +68,7 @@ public:
   explicit room_share(std::shared_ptr<shared_room> of) : of_{std::move(of)} {}
   room_share(const room_share&) = delete;
   room_share& operator=(const room_share&) = delete;
-  ~room_share() { settle(0, 0); }
+  ~room_share() { give_back(0); }
 
   [[nodiscard]] bool is_shared() const noexcept { return of_ != nullptr; }
 
@@ -71,18 +80,26 @@ public:
     return held_;
   }
 
-  /// Gives back what is to spare, now that so much is used.
+  /// Returns what all who share it hold, and at least `own`, what this one uses.
+  [[nodiscard]] std::size_t taken_by_all(std::size_t own) const noexcept {
+    return of_ ? std::max(of_->taken(), own) : own;
+  }
+
+  /// Gives back what is to spare, now that so much is used, but for a step.
   void settle(std::size_t used) noexcept {
-    if (of_) settle(used, of_->step() - 1);
+    if (!of_) return;
+    auto kept = of_->step() - 1;
+    if (held_ > used + 2 * kept) give_back(used + kept);
+  }
+
+  /// Gives back all but so much.
+  void give_back(std::size_t kept) noexcept {
+    if (!of_ || held_ <= kept) return;
+    of_->give_back(held_ - kept);
+    held_ = kept;
   }
 
 private:
-  void settle(std::size_t used, std::size_t kept) noexcept {
-    if (!of_ || held_ <= used + 2 * kept) return;
-    of_->give_back(held_ - used - kept);
-    held_ = used + kept;
-  }
-
   std::shared_ptr<shared_room> of_;
   std::size_t held_ = 0;
 };

@@ -46,12 +46,12 @@ public:
   using crew_type = crew<batcher_actor, front_desk<Request, Response>>;
   using start_worker = typename crew_type::start_worker;
 
-  /// Precondition: `validate(opts)` is empty. `shared`: as in `batcher_core`.
+  /// Precondition: `validate(opts)` is empty. `shared`: as in `batcher_core`, with `numbers`.
   batcher_actor(caf::actor_config& cfg, options opts, start_worker start,
                 std::shared_ptr<const hooks_type> how = std::make_shared<hooks_type>(),
-                std::shared_ptr<shared_limits> shared = {})
+                std::shared_ptr<shared_limits> shared = {}, worker_numbers numbers = {})
     : super{cfg}, desk_{std::move(opts), this->id(), std::move(how), std::move(shared)},
-      crew_{std::move(start), desk_} {
+      crew_{std::move(start), desk_, numbers} {
     compat::ignore_errors(this);
   }
 

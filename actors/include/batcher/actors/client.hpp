@@ -85,7 +85,8 @@ private:
     }
 
     [[nodiscard]] bool is_abandoned() const override {
-      return home->is_closed_.load(std::memory_order_relaxed);
+      return home->is_closed_.load(std::memory_order_relaxed)
+             || owner->get()->getf(caf::abstract_actor::is_terminated_flag);
     }
 
     // While it is under way.
@@ -150,7 +151,7 @@ private:
       auto on_reply = std::move(x.on_reply);
       auto result = std::move(*x.result);
       spare_.push_back(&x);
-      if (!is_closed_.load(std::memory_order_relaxed)) on_reply(std::move(result));
+      if (on_reply && !is_closed_.load(std::memory_order_relaxed)) on_reply(std::move(result));
     }
   }
 
@@ -193,8 +194,9 @@ private:
 
 /// Asks a batcher in the name of one actor: keep it in that actor's state.
 ///
-///     struct state { batcher::actors::client<handle> model; };
-///     self->state.model.ask(3.0, [=](caf::expected<double> y) { ... });
+///     [model = batcher::actors::client{self, batcher}](double x) mutable { // a handler
+///       model.ask(x, [=](caf::expected<double> y) { ... });
+///     }
 ///
 /// Thread rule: everything in that actor, where callbacks run, too.
 template <any_batcher_handle Handle>
@@ -214,7 +216,7 @@ public:
 
   /// Sends a request and calls `on_reply(caf::expected<Response>)` exactly once, whatever happens to
   /// the batcher, with what `request` would be answered with, where CAF's own
-  /// `sec::request_receiver_down` becomes `errc::shut_down`. Tags share one space with those of all
+  /// `sec::request_receiver_down` becomes `errc::shut_down`. An empty `std::function` drops it. Tags share one space with those of all
   /// code outside of actors (`cancel` in ask.hpp).
   template <class F>
     requires std::invocable<F&, caf::expected<response_type>>

@@ -26,6 +26,13 @@
 
 namespace batcher::actors {
 
+/// How the workers of one shard are numbered among those of all: `first`, `first + step`, ... `step`
+/// is the number of shards.
+struct worker_numbers {
+  std::size_t first = 0;
+  std::size_t step = 1;
+};
+
 /// `Self` hears of `on_worker_ready(address)` and `on_worker_down(address, why)` in its own thread, as
 /// of any message: it has to ask whether that worker is still there. `Desk`: where requests wait, with
 /// the core and the texts of errors.
@@ -37,7 +44,8 @@ public:
   using start_worker = std::function<worker_handle(Self*, std::size_t)>;
 
   /// `desk` must outlive it.
-  crew(start_worker start, Desk& desk) : start_{std::move(start)}, desk_{desk} {}
+  crew(start_worker start, Desk& desk, worker_numbers numbers)
+    : start_{std::move(start)}, desk_{desk}, numbers_{numbers} {}
 
   /// Precondition: there is such a worker.
   [[nodiscard]] const worker_handle& at(worker_id id) const { return workers_.at(id); }
@@ -117,13 +125,17 @@ private:
 
   [[nodiscard]] std::string name_of(worker_id id) const {
     auto name = is_guest(id) ? "joined worker " + std::to_string(id - first_guest)
-                             : "worker " + std::to_string(id);
+                             : "worker " + std::to_string(number_of(id));
     return name + " of " + batcher_name();
+  }
+
+  [[nodiscard]] std::size_t number_of(worker_id id) const {
+    return numbers_.first + id * numbers_.step;
   }
 
   // Throws what starting it throws.
   void start(Self* self, worker_id id) {
-    auto& worker = workers_.emplace(id, start_(self, id)).first->second;
+    auto& worker = workers_.emplace(id, start_(self, number_of(id))).first->second;
     // CAF reports one death up to twice: as an answer to the start, and by itself.
     watch(self, worker);
     compat::request(self, worker, start_atom_v)
@@ -155,6 +167,7 @@ private:
 
   start_worker start_;
   Desk& desk_;
+  worker_numbers numbers_;
   std::unordered_map<worker_id, worker_handle> workers_;
   worker_id next_guest_ = first_guest;
 };

@@ -213,7 +213,7 @@ public:
   /// Returns what a request that leaves with that code is answered with.
   const caf::error& error_of(errc code, time_point at) {
     if (code != errc::queue_full) return refusals_.of(code);
-    return refusals_.queue_full(at, core_.queue_items(), core_.retry_after(at));
+    return refusals_.queue_full(at, core_.room_taken(), core_.retry_after(at));
   }
 
   /// Returns how many requests were answered with `errc::shut_down`.

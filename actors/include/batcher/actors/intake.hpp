@@ -173,7 +173,7 @@ private:
     if (outside->what.is_plain())
       desk_.take(at, std::move(outside->what.request), std::move(answer));
     else
-      take(at, std::move(outside->what), std::move(answer), std::move(from));
+      take(at, outside->what, std::move(answer), std::move(from));
     promise(msg).deliver(caf::unit);
   }
 
@@ -181,10 +181,12 @@ private:
     auto carried = take_as<submit_payload<Request>>(content.request);
     if (!carried) return refuse(at, msg);
     auto from = caf::actor_cast<caf::actor_addr>(msg.sender); // which the promise takes away
-    take(at, std::move(carried->what), reply_type{promise(msg)}, std::move(from));
+    take(at, carried->what, reply_type{promise(msg)}, std::move(from));
   }
 
-  void take(time_point at, submit<Request> what, reply_type answer, caf::actor_addr from) {
+  // Moves out only the request itself: the key may be read at the same time for a message that is sent
+  // twice (sharded_batcher.hpp).
+  void take(time_point at, submit<Request>& what, reply_type answer, caf::actor_addr from) {
     placement where{.key = what.key,
                     .tenant = what.tenant,
                     .priority = what.priority,

@@ -46,7 +46,8 @@ struct submit {
   /// Who is charged within the lane.
   std::string tenant = {};
   /// What `(cancel_atom, tag)` names it by, among the requests of one sender that are not answered
-  /// yet. 0: it cannot be cancelled. One that is in use: `errc::invalid_request`.
+  /// yet. 0: it cannot be cancelled. One that is in use: `errc::invalid_request`; with shards only if
+  /// that request is in the same shard, or else `cancel` takes both.
   std::uint64_t tag = 0;
   /// Whether it uses up a credit that `(credit_atom, n)` was answered with.
   bool on_credit = false;
@@ -124,9 +125,10 @@ template <class Response>
 
 /// What an error of code `errc::queue_full` says besides.
 struct overload_hint {
-  /// Items in the queue.
+  /// Items in the queue, that of all shards together.
   std::uint64_t queue_items = 0;
-  /// How long they take to be dispatched at the rate of late: when to try again.
+  /// How long they take to be dispatched at the rate of late: when to try again. With shards: those of
+  /// the shard that would have taken the request.
   duration retry_after = duration::zero();
 };
 

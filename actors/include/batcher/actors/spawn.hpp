@@ -99,8 +99,8 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
   auto limits = std::make_shared<shared_limits>(opts);
   std::vector<caf::actor> shards;
   for (std::size_t i = 0; i < opts.shards; ++i)
-    shards.push_back(caf::actor_cast<caf::actor>(
-      system.template spawn<actor_type>(share_of(opts, i), start, shared_hooks, limits)));
+    shards.push_back(caf::actor_cast<caf::actor>(system.template spawn<actor_type>(
+      share_of(opts, i), start, shared_hooks, limits, worker_numbers{i, opts.shards})));
   return caf::actor_cast<batcher_handle<Request, Response>>(
     spawn_sharded_batcher(system, opts, std::move(shards), access_to_shards<Request, Response>()));
 }
