@@ -14,6 +14,10 @@ if(BATCHER_BUILD_ACTORS)
   if(NOT batcher_caf_root)
     set(batcher_caf_root "$ENV{CAF_ROOT}")
   endif()
+  set(batcher_has_tls FALSE)
+  if(TARGET CAF::openssl)
+    set(batcher_has_tls TRUE)
+  endif()
 endif()
 
 configure_package_config_file(

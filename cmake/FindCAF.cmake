@@ -7,7 +7,7 @@
 #                 CAFConfig.cmake) counts as well
 #   CAF::core     the actor library
 #   CAF::io       networked actors
-#   CAF::openssl  networked actors over TLS
+#   CAF::openssl  networked actors over TLS; only if CAF has that part and OpenSSL's headers are here
 #   CAF::test     1.x only: deterministic tests (0.17 has them in CAF::core)
 #   CAF_VERSION   0.17.x or 1.x.y
 #
@@ -55,6 +55,7 @@ if(_caf_root)
   set(_caf_where PATHS "${_caf_root}" PATH_SUFFIXES include lib NO_DEFAULT_PATH)
 endif()
 find_package(Threads REQUIRED)
+find_package(OpenSSL QUIET)
 find_path(CAF_INCLUDE_DIR caf/all.hpp ${_caf_where})
 find_library(CAF_CORE_LIBRARY caf_core ${_caf_where})
 find_library(CAF_IO_LIBRARY caf_io ${_caf_where})
@@ -85,7 +86,7 @@ find_package_handle_standard_args(
 
 if(CAF_FOUND AND NOT TARGET CAF::core)
   foreach(_caf_part IN ITEMS CORE IO OPENSSL)
-    if(NOT CAF_${_caf_part}_LIBRARY)
+    if(NOT CAF_${_caf_part}_LIBRARY OR _caf_part STREQUAL "OPENSSL" AND NOT OPENSSL_FOUND)
       continue()
     endif()
     string(TOLOWER ${_caf_part} _caf_name)
@@ -97,6 +98,6 @@ if(CAF_FOUND AND NOT TARGET CAF::core)
   set_property(TARGET CAF::core PROPERTY INTERFACE_LINK_LIBRARIES Threads::Threads)
   set_property(TARGET CAF::io PROPERTY INTERFACE_LINK_LIBRARIES CAF::core)
   if(TARGET CAF::openssl)
-    set_property(TARGET CAF::openssl PROPERTY INTERFACE_LINK_LIBRARIES CAF::io)
+    set_property(TARGET CAF::openssl PROPERTY INTERFACE_LINK_LIBRARIES CAF::io OpenSSL::SSL)
   endif()
 endif()

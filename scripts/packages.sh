@@ -5,14 +5,14 @@
 # how they get installed. Sourced, not run. It installs only what is missing, and removes nothing.
 
 # shellcheck disable=SC2034 # read by the scripts that source this
-library_packages=(g++ cmake ninja-build libcaf-dev prometheus-cpp-dev
+library_packages=(g++ cmake ninja-build libcaf-dev libssl-dev prometheus-cpp-dev
   libcli11-dev nlohmann-json3-dev) # the last two for the simulator and the benchmarks
 # What the examples that serve a model need besides. LibTorch without the pthread OpenBLAS computes
 # batches 15 times slower.
 # shellcheck disable=SC2034
 model_packages=(libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev)
 # shellcheck disable=SC2034
-check_packages=(catch2 librapidcheck-dev python3 clang-format-14)
+check_packages=(catch2 librapidcheck-dev python3 clang-format-14 openssl stunnel4)
 # shellcheck disable=SC2034
 bench_packages=(libbenchmark-dev)
 

@@ -52,6 +52,7 @@ int run(const batcher_settings& chosen) {
   actors::network_config<caf::id_block::cluster> cfg;
   actors::compat::set_policy(cfg, "sharing"); // lower latency than the default
   cfg.watch_connections(chosen.publishing.max_silence);
+  if (wants_tls(chosen.tls)) cfg.use_tls(chosen.tls);
   caf::actor_system system{cfg};
   auto opts = chosen.batching;
   if (http) opts.observer = metrics->new_observer();

@@ -134,6 +134,7 @@ int run(const client_settings& chosen) {
   actors::network_config<caf::id_block::cluster> cfg;
   actors::compat::set_policy(cfg, "sharing");
   cfg.watch_connections(chosen.connecting.reconnect.max_silence);
+  if (wants_tls(chosen.tls)) cfg.use_tls(chosen.tls);
   caf::actor_system system{cfg};
   auto opts = chosen.connecting;
   opts.on_event = [](const actors::node_event& event) { say(text_of(event)); };

@@ -60,6 +60,18 @@ void add_plain(CLI::App& app, const std::string& name, T& to, const std::string&
   app.add_option(name, to, what)->capture_default_str();
 }
 
+void add_tls(CLI::App& app, batcher::actors::tls_options& to) {
+  app.option_defaults()->group("TLS (all three files, on all nodes, or none)");
+  auto add_file = [&](const std::string& name, std::string& path, const std::string& what) {
+    app.add_option(name, path, what)->type_name("FILE");
+  };
+  add_file("--tls-certificate", to.certificate, "This node's certificate, PEM");
+  add_file("--tls-key", to.key, "Its private key");
+  add_file("--tls-ca", to.ca_file, "Certificate of the authority of all nodes");
+  app.add_flag("--tls-allow-busy-handshakes", to.allow_busy_handshakes,
+               "With CAF 0.17 only: use TLS although a stranger who says nothing costs a core");
+}
+
 // -- the batcher ----------------------------------------------------------------------------------
 
 void add_publishing(CLI::App& app, batcher_settings& to) {
@@ -69,8 +81,8 @@ void add_publishing(CLI::App& app, batcher_settings& to) {
   add_plain(app, "--bind", p.bind, "Address to listen on; 0.0.0.0: all there are");
   app.add_flag(
     "--allow-untrusted-network", p.allow_untrusted_network,
-    "Listen where others can reach it; there is no encryption, and nobody is asked who he "
-    "is");
+    "Listen where others can reach it although there is no TLS, so that nobody is asked who he "
+    "is, or that of CAF 0.17");
   add_count(app, "--max-message-bytes", p.max_message_bytes, "Most bytes in one message");
   add_count(app, "--max-nodes", p.max_nodes, "Most clients and workers at once");
   add_time(app, "--max-silence", p.max_silence,
@@ -105,6 +117,7 @@ void add_failure(CLI::App& app, raw_settings& raw) {
 void add_batcher(CLI::App& app, raw_settings& raw) {
   auto& o = raw.of_batcher.batching;
   add_publishing(app, raw.of_batcher);
+  add_tls(app, raw.of_batcher.tls);
   app.option_defaults()->group("Batcher (libbatcher/include/batcher/options.hpp says more)");
   add_plain(app, "--name", o.name, "Names it in errors and metrics");
   command_line::add_batch_options(app, o);
@@ -140,6 +153,7 @@ void add_worker(CLI::App& app, worker_settings& to) {
   add_time(app, "--item-time", to.item_time, "What each item adds");
   add_time(app, "--leave-timeout", to.leave_timeout, "How long it may finish what it holds");
   add_connection(app, to.batcher, to.joining.reconnect);
+  add_tls(app, to.tls);
 }
 
 void add_client(CLI::App& app, client_settings& to) {
@@ -155,6 +169,7 @@ void add_client(CLI::App& app, client_settings& to) {
   add_connection(app, to.batcher, to.connecting.reconnect);
   add_time(app, "--max-outage", to.connecting.max_outage,
            "How long requests wait for the batcher to come back");
+  add_tls(app, to.tls);
 }
 
 // -- from options to settings ---------------------------------------------------------------------
@@ -170,14 +185,20 @@ settings finish(raw_settings& raw, const std::string& part) {
   auto add = [&](const std::vector<std::string>& more) {
     problems.insert(problems.end(), more.begin(), more.end());
   };
+  auto check = [&](const batcher::actors::tls_options& opts) {
+    if (wants_tls(opts)) add(validate(opts));
+  };
   settings result;
   if (part == "batcher") {
     if (raw.retry == retry_choice::idempotent) raw.of_batcher.batching.on_failure = raw.retries;
     add(validate(raw.of_batcher.batching));
-    add(validate(raw.of_batcher.publishing));
+    bool has_safe_tls = wants_tls(raw.of_batcher.tls) && batcher::actors::tls_keeps_strangers_out();
+    add(validate(raw.of_batcher.publishing, has_safe_tls));
+    check(raw.of_batcher.tls);
     result = raw.of_batcher;
   } else if (part == "worker") {
     add(validate(raw.of_worker.joining));
+    check(raw.of_worker.tls);
     result = raw.of_worker;
   } else {
     auto& client = raw.of_client;
@@ -185,6 +206,7 @@ settings finish(raw_settings& raw, const std::string& part) {
     if (client.outstanding == 0) add({"outstanding is 0, but must be 1 or more"});
     if (client.keys == 0) add({"keys is 0, but must be 1 or more"});
     add(validate(client.connecting));
+    check(client.tls);
     command_line::check_writable(client.json_file);
     result = client;
   }
@@ -193,6 +215,10 @@ settings finish(raw_settings& raw, const std::string& part) {
 }
 
 } // namespace
+
+bool wants_tls(const batcher::actors::tls_options& x) {
+  return !x.certificate.empty() || !x.key.empty() || !x.ca_file.empty() || x.allow_busy_handshakes;
+}
 
 settings parse_command_line(int argc, const char* const* argv) {
   raw_settings raw;

@@ -23,6 +23,9 @@ inline constexpr int exit_bad_options = 2;
 
 inline constexpr std::uint16_t default_port = 4711;
 
+/// Returns whether any option of TLS is set. Then all must be good.
+[[nodiscard]] bool wants_tls(const batcher::actors::tls_options& x);
+
 struct batcher_settings {
   batcher::options batching = {
     .name = "cluster",
@@ -30,6 +33,7 @@ struct batcher_settings {
     .max_outage = std::chrono::seconds{10},
   };
   batcher::actors::publish_options publishing = {.port = default_port};
+  batcher::actors::tls_options tls;
   std::string metrics_bind = "127.0.0.1";
   std::optional<std::uint16_t> metrics_port; // nothing: none are served
   batcher::duration drain_timeout = std::chrono::seconds{10};
@@ -43,6 +47,7 @@ struct batcher_address {
 
 struct worker_settings {
   batcher_address batcher;
+  batcher::actors::tls_options tls;
   batcher::actors::join_options joining;
   /// What a batch takes, and what each of its items adds.
   batcher::duration batch_time = std::chrono::milliseconds{5};
@@ -52,6 +57,7 @@ struct worker_settings {
 
 struct client_settings {
   batcher_address batcher;
+  batcher::actors::tls_options tls;
   batcher::actors::connect_options connecting;
   std::size_t requests = 10'000;
   std::size_t outstanding = 256; // at most; 1 and up

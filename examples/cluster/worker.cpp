@@ -44,6 +44,7 @@ int run(const worker_settings& chosen) {
   actors::network_config<caf::id_block::cluster> cfg;
   actors::compat::set_policy(cfg, "sharing");
   cfg.watch_connections(chosen.joining.reconnect.max_silence);
+  if (wants_tls(chosen.tls)) cfg.use_tls(chosen.tls);
   caf::actor_system system{cfg};
   auto opts = chosen.joining;
   opts.on_event = [&has_given_up](const actors::node_event& event) {

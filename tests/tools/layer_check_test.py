@@ -14,6 +14,7 @@ CLEAN = {
     "actors/include/batcher/actors/caf_compat.hpp":
         "#if __has_include(<caf/version.hpp>)\n#  include <caf/io/middleman.hpp>\n#endif\n",
     "actors/include/batcher/actors/node.hpp": "#include <caf/io/all.hpp>\n",
+    "actors/src/node/tls.cpp": "#include <caf/openssl/manager.hpp>\n",
     "actors/src/messages.cpp": "#include <caf/error.hpp>\n#include <batcher/core.hpp>\n",
     "monitoring/src/metrics.cpp": "#include <prometheus/registry.h>\n#include <batcher/core.hpp>\n",
     "examples/main.cpp": "#include <caf/all.hpp>\n#include <prometheus/registry.h>\n",
@@ -30,6 +31,8 @@ VIOLATIONS = {
     "actors include Prometheus": ("actors/src/messages.cpp", "#include <prometheus/gauge.h>"),
     "actors include monitoring": ("actors/src/messages.cpp", "#include <batcher/monitoring/metrics.hpp>"),
     "actors use the network": ("actors/src/messages.cpp", "#include <caf/io/middleman.hpp>"),
+    "actors use TLS": ("actors/src/messages.cpp", "#include <caf/openssl/manager.hpp>"),
+    "TLS uses the network": ("actors/src/node/tls.cpp", "#include <caf/io/middleman.hpp>"),
     "monitoring includes CAF": ("monitoring/src/metrics.cpp", "#include <caf/actor.hpp>"),
     "monitoring includes actors": ("monitoring/src/metrics.cpp", "#include <batcher/actors/ask.hpp>"),
     "actors ask for a version header": ("actors/src/messages.cpp", "#if __has_include(<caf/version.hpp>)"),

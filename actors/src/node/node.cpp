@@ -4,7 +4,10 @@
 
 #include "batcher/actors/node.hpp"
 
+#include "tls.hpp"
+
 #include <iostream>
+#include <set>
 #include <stdexcept>
 
 namespace batcher::actors {
@@ -13,7 +16,8 @@ void publication::close() {
   auto port = std::exchange(port_, std::uint16_t{0});
   auto gate = std::exchange(gate_, {});
   if (!gate) return;
-  // Returns when the port is free; if the gate has ended before, there is nothing left to close.
+  // Returns when the port is free; if the gate has ended before, there is nothing left to close. Ports
+  // of TLS are the middleman's, too.
   static_cast<void>(gate.home_system().middleman().unpublish(gate, port));
   compat::anon_send(gate, node::close_atom_v);
 }
@@ -43,32 +47,50 @@ void require_valid(const char* what, const std::vector<std::string>& problems) {
 
 namespace {
 
-void require_network(caf::actor_system& system) {
-  if (!system.has_middleman())
-    throw std::logic_error{"the actor system has no networking: make it with a network_config"};
+void warn_of_strangers(const caf::actor_system& system, const gate_settings& settings) {
+  auto& address = settings.opts.bind;
+  if (is_loopback(address) || has_safe_tls(system)) return;
+  std::clog << "warning: batcher " << settings.batcher_name << " listens on " << address
+            << (system.has_openssl_manager()
+                  ? ", where anybody who connects and says nothing costs it a core\n"
+                  : " without encryption, and asks nobody who he is\n");
+}
+
+// CAF's own functions know either the middleman or TLS; the message is the same for both.
+caf::expected<std::uint16_t> listen(caf::actor_system& system, const caf::actor& connector,
+                                    const caf::actor& gate, const publish_options& opts) {
+  caf::scoped_actor self{system};
+  caf::expected<std::uint16_t> opened = caf::make_error(caf::sec::cannot_open_port);
+  // With SO_REUSEADDR: a batcher that is started anew must have its port back at once.
+  compat::request(self.ptr(), connector, caf::publish_atom_v, opts.port,
+                  caf::actor_cast<caf::strong_actor_ptr>(gate), std::set<std::string>{}, opts.bind,
+                  true)
+    .receive([&](std::uint16_t port) { opened = port; }, [&](caf::error& why) { opened = why; });
+  return opened;
 }
 
 } // namespace
 
 caf::actor connector_of(caf::actor_system& system) {
-  require_network(system);
+  if (!system.has_middleman())
+    throw std::logic_error{"the actor system has no networking: make it with a network_config"};
+  if (system.has_openssl_manager()) return tls_connector_of(system);
   return caf::actor_cast<caf::actor>(system.middleman().actor_handle());
 }
 
+bool has_safe_tls(const caf::actor_system& system) {
+  return system.has_openssl_manager() && tls_keeps_strangers_out();
+}
+
 publication open(caf::actor_system& system, gate_settings settings) {
-  require_network(system);
-  auto& opts = settings.opts;
-  auto port = opts.port;
-  auto address = opts.bind;
-  if (!is_loopback(address))
-    std::clog << "warning: batcher " << settings.batcher_name << " listens on " << address
-              << " without encryption, and asks nobody who he is\n";
+  auto connector = connector_of(system);
+  warn_of_strangers(system, settings);
+  auto opts = settings.opts;
   auto gate = spawn_gate(system, std::move(settings));
-  // With SO_REUSEADDR: a batcher that is started anew must have its port back at once.
-  auto opened = system.middleman().publish(gate, port, address.c_str(), true);
+  auto opened = listen(system, connector, gate, opts);
   if (!opened) {
     compat::anon_send(gate, close_atom_v);
-    throw std::runtime_error{"cannot listen on " + address + ":" + std::to_string(port)
+    throw std::runtime_error{"cannot listen on " + opts.bind + ":" + std::to_string(opts.port)
                              + ", is the port in use? " + compat::render(system, opened.error())};
   }
   return {std::move(gate), *opened};

@@ -4,6 +4,8 @@
 
 #include "batcher/actors/node/options.hpp"
 
+#include "batcher/actors/node/caf_compat.hpp"
+
 #include <string_view>
 
 namespace batcher::actors {
@@ -60,14 +62,17 @@ bool is_loopback(const std::string& address) {
   return address.starts_with("127.") || address == "localhost" || address == "::1";
 }
 
-std::vector<std::string> validate(const publish_options& opts) {
+bool tls_keeps_strangers_out() noexcept { return !compat::has_busy_handshakes; }
+
+std::vector<std::string> validate(const publish_options& opts, bool has_safe_tls) {
   checker check;
   check.require(!opts.bind.empty(), "bind", "empty", "an address, such as 127.0.0.1 or 0.0.0.0");
   check.require(
-    opts.bind.empty() || is_loopback(opts.bind) || opts.allow_untrusted_network, "bind", opts.bind,
-    "a loopback address unless allow_untrusted_network is set: whoever reaches the port "
-    "may use and stop the batcher; set it only where a firewall, a private network or a "
-    "TLS proxy keeps strangers out");
+    opts.bind.empty() || is_loopback(opts.bind) || has_safe_tls || opts.allow_untrusted_network,
+    "bind", opts.bind,
+    "a loopback address unless there is TLS of CAF 1.x, or allow_untrusted_network is set: whoever "
+    "reaches the port may use and stop the batcher, or with TLS of CAF 0.17 keep a core busy; set "
+    "it only where a firewall, a private network or a TLS proxy keeps strangers out");
   check.in_range<std::size_t>("max_message_bytes", opts.max_message_bytes, 1u << 10u, 1u << 30u);
   check.at_least("max_nodes", opts.max_nodes, 1);
   check.in_range<duration>("max_silence", opts.max_silence, least_patience, hour);

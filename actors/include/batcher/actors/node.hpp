@@ -10,8 +10,9 @@
 // Every process needs a `network_config`, and all of them the same CAF, 0.17.6 or 1.x. Requests and
 // responses travel by their `inspect` (`BATCHER_INSPECT`).
 //
-// There is no encryption, and nobody is asked who he is: the port is for friends only. Anything but
-// loopback needs `publish_options::allow_untrusted_network`.
+// Unless the configuration is told to `use_tls`, there is no encryption, and nobody is asked who he
+// is: the port is for friends only. Anything but loopback needs
+// `publish_options::allow_untrusted_network` then.
 
 #pragma once
 
@@ -37,6 +38,13 @@
 
 namespace batcher::actors {
 
+namespace node {
+
+/// Lets the systems of that configuration use TLS. Throws as `network_config::use_tls` does.
+void use_tls(caf::actor_system_config& cfg, const tls_options& opts);
+
+} // namespace node
+
 struct network_registration {
   network_registration() { compat::register_networking<caf::io::middleman>(); }
 };
@@ -60,6 +68,13 @@ public:
   }
 
   void watch_connections(duration silence) { compat::watch_connections(*this, silence); }
+
+  /// Lets `publish`, `connect` and `join` encrypt, and talk only to nodes that do so, too, with a
+  /// certificate of the authority. Throws `invalid_options` with every problem: a file that is
+  /// missing, that cannot be read, or that does not fit the others; CAF 0.17 without
+  /// `allow_busy_handshakes`; a CAF that was built without OpenSSL. A node that is refused sees
+  /// `node_event::failed` with an error of CAF's, such as `sec::disconnect_during_handshake`.
+  void use_tls(const tls_options& opts) { node::use_tls(*this, opts); }
 };
 
 /// Keeps a batcher published. When it is destroyed the port is closed and all peers are told to go:
@@ -117,9 +132,13 @@ namespace node {
 /// Throws `invalid_options` with every problem, or returns.
 void require_valid(const char* what, const std::vector<std::string>& problems);
 
-/// Returns CAF's middleman as a `line_settings::connector`. Throws `std::logic_error` if the system
-/// has none.
+/// Returns who connects and publishes for that system, and is a `line_settings::connector`: CAF's
+/// middleman, or the one that does so over TLS. Throws `std::logic_error` if the system has none, or
+/// TLS without certificates.
 [[nodiscard]] caf::actor connector_of(caf::actor_system& system);
+
+/// Returns whether the system has TLS that keeps strangers out.
+[[nodiscard]] bool has_safe_tls(const caf::actor_system& system);
 
 /// Opens the gate's port. Throws `std::runtime_error` if it cannot be had.
 [[nodiscard]] publication open(caf::actor_system& system, gate_settings settings);
@@ -193,8 +212,9 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
 template <any_batcher_handle Handle>
 [[nodiscard]] publication publish(const Handle& batcher, const publish_options& opts = {},
                                   const std::string& name = "batcher") {
-  node::require_valid("publishing", validate(opts));
-  return node::open(batcher.home_system(),
+  auto& system = batcher.home_system();
+  node::require_valid("publishing", validate(opts, node::has_safe_tls(system)));
+  return node::open(system,
                     node::gate_for<request_of<Handle>, response_of<Handle>>(batcher, opts, name));
 }
 

@@ -232,4 +232,25 @@ inline void watch_connections(caf::actor_system_config& cfg, caf::timespan silen
   cfg.set(prefix + "connection-timeout", silence);
 }
 
+/// Whether a peer that connects and says nothing keeps a core busy for as long as TLS waits for it.
+/// 0.17.6 polls without a pause until its handshake is done.
+inline constexpr bool has_busy_handshakes = !BATCHER_CAF_1;
+
+/// Sets the files of CAF's TLS. 1.x: its module must have been loaded.
+inline void set_tls_files(caf::actor_system_config& cfg, const std::string& certificate,
+                          const std::string& key, const std::string& passphrase,
+                          const std::string& ca_file) {
+#if BATCHER_CAF_1
+  cfg.set("caf.openssl.certificate", certificate);
+  cfg.set("caf.openssl.key", key);
+  cfg.set("caf.openssl.passphrase", passphrase);
+  cfg.set("caf.openssl.cafile", ca_file);
+#else
+  cfg.openssl_certificate = certificate;
+  cfg.openssl_key = key;
+  cfg.openssl_passphrase = passphrase;
+  cfg.openssl_cafile = ca_file;
+#endif
+}
+
 } // namespace batcher::actors::compat

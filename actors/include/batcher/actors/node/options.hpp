@@ -47,18 +47,52 @@ struct node_event {
 /// not block.
 using node_listener = std::function<void(const node_event&)>;
 
+/// How an actor system encrypts all that it sends to other nodes, and knows them. Both sides show a
+/// certificate, always: a node without one, or with one of another authority, is refused. Names in
+/// certificates are not looked at: whoever has one of the authority is a friend, so it should be one
+/// for this cluster alone. CAF reads the files again for each connection: put new ones in their place
+/// with a rename, since the process may end if it finds one missing or half written.
+struct tls_options {
+  /// Path of a PEM file: this node's certificate, then those between it and the authority's if there
+  /// are any. Empty: refused.
+  std::string certificate = {};
+
+  /// Path of a PEM file: the private key of that certificate. Empty: refused.
+  std::string key = {};
+
+  /// Path of a PEM file: the certificate of the authority that has signed those of the other nodes,
+  /// or of several. Empty: refused.
+  std::string ca_file = {};
+
+  /// What the key is encrypted with. Empty: it is not.
+  std::string passphrase = {};
+
+  /// For CAF 0.17, which polls without a pause while a handshake is under way: anybody who connects
+  /// and says nothing costs the process one core for as long as he stays, and so does a frozen peer.
+  /// Without this flag TLS is refused there; set it only where strangers cannot reach the port.
+  /// Elsewhere let a pair of TLS proxies such as stunnel encrypt, as the README shows. CAF 1.x waits
+  /// quietly and needs no flag.
+  bool allow_busy_handshakes = false;
+};
+
+/// Returns whether TLS alone makes a port safe to show to strangers: with CAF 1.x, see
+/// `tls_options::allow_busy_handshakes`.
+[[nodiscard]] bool tls_keeps_strangers_out() noexcept;
+
 /// How a batcher is published.
 struct publish_options {
   /// Port to listen on. Range: any. 0: the system chooses a free one.
   std::uint16_t port = 0;
 
   /// Address to listen on: that of one interface, or 0.0.0.0 for all. Anything but loopback needs
-  /// `allow_untrusted_network`. Empty: refused.
+  /// TLS of CAF 1.x (`network_config::use_tls`) or `allow_untrusted_network`. Empty: refused.
   std::string bind = "127.0.0.1";
 
-  /// Whether to listen on an address that others can reach. There is no encryption and nobody is
-  /// asked who they are: whoever reaches the port can send requests, take batches, and stop the
-  /// batcher. Set it only where a firewall, a private network or a TLS proxy keeps strangers out.
+  /// Whether to listen on an address that others can reach although nothing keeps strangers away.
+  /// Without TLS there is no encryption and nobody is asked who they are: whoever reaches the port
+  /// can send requests, take batches, stop the batcher, and make CAF allocate up to 4 GiB for a
+  /// message that never comes. With TLS of CAF 0.17 he can keep a core busy. Set it only where a
+  /// firewall, a private network or a TLS proxy keeps strangers out.
   bool allow_untrusted_network = false;
 
   /// Most bytes in one message, both ways. A batch that is larger fails, a request that is larger
@@ -147,8 +181,11 @@ struct join_options {
 };
 
 /// Returns one sentence for every problem, each naming the knob, its value and the range. Empty: the
-/// options are good.
-[[nodiscard]] std::vector<std::string> validate(const publish_options& opts);
+/// options are good. That of TLS reads the files.
+[[nodiscard]] std::vector<std::string> validate(const tls_options& opts);
+/// `has_safe_tls`: whether the actor system has TLS that keeps strangers out.
+[[nodiscard]] std::vector<std::string> validate(const publish_options& opts,
+                                                bool has_safe_tls = false);
 [[nodiscard]] std::vector<std::string> validate(const connect_options& opts);
 [[nodiscard]] std::vector<std::string> validate(const join_options& opts);
 
