@@ -5,7 +5,8 @@
 System headers all lie in one folder, so a compiler cannot keep the parts of the project apart. This check does:
 
   libbatcher  includes the standard library and its own headers, nothing else
-  actors      never includes prometheus-cpp or batcher/monitoring; caf/io only in node.hpp, caf/openssl in tls.cpp
+  actors      never includes prometheus-cpp or batcher/monitoring; caf/io and caf/openssl only where it
+              opens its ports: node.cpp, middleman.cpp and tls.cpp
   monitoring  never includes CAF or batcher/actors
   everywhere  only caf_compat.hpp asks for CAF's version
 
@@ -52,9 +53,9 @@ def why_forbidden(part, file_name, name):
     if part == "actors":
         if top == "prometheus" or name.startswith("batcher/monitoring/"):
             return f"includes {name}: actors never see monitoring"
-        for folder, owner in (("caf/io/", "node.hpp"), ("caf/openssl/", "tls.cpp")):
-            if name.startswith(folder) and file_name not in (owner, "caf_compat.hpp"):
-                return f"includes {name}: only {owner} does"
+        for folder, owners in (("caf/io/", ("node.cpp", "middleman.cpp")), ("caf/openssl/", ("tls.cpp",))):
+            if name.startswith(folder) and file_name not in (*owners, "caf_compat.hpp"):
+                return f"includes {name}: only {' and '.join(owners)} do"
     if part == "monitoring" and (top == "caf" or name.startswith("batcher/actors/")):
         return f"includes {name}: monitoring never sees actors"
     return None

@@ -13,7 +13,8 @@ CLEAN = {
     "libbatcher/src/core.cpp": "#include <batcher/core.hpp>\n// #include <caf/all.hpp>\n",
     "actors/include/batcher/actors/caf_compat.hpp":
         "#if __has_include(<caf/version.hpp>)\n#  include <caf/io/middleman.hpp>\n#endif\n",
-    "actors/include/batcher/actors/node.hpp": "#include <caf/io/all.hpp>\n",
+    "actors/include/batcher/actors/node.hpp": "#include <caf/actor.hpp>\n",
+    "actors/src/node/node.cpp": "#include <caf/io/all.hpp>\n",
     "actors/src/node/tls.cpp": "#include <caf/openssl/manager.hpp>\n",
     "actors/src/messages.cpp": "#include <caf/error.hpp>\n#include <batcher/core.hpp>\n",
     "monitoring/src/metrics.cpp": "#include <prometheus/registry.h>\n#include <batcher/core.hpp>\n",
@@ -31,6 +32,7 @@ VIOLATIONS = {
     "actors include Prometheus": ("actors/src/messages.cpp", "#include <prometheus/gauge.h>"),
     "actors include monitoring": ("actors/src/messages.cpp", "#include <batcher/monitoring/metrics.hpp>"),
     "actors use the network": ("actors/src/messages.cpp", "#include <caf/io/middleman.hpp>"),
+    "a public header uses the network": ("actors/include/batcher/actors/node.hpp", "#include <caf/io/all.hpp>"),
     "actors use TLS": ("actors/src/messages.cpp", "#include <caf/openssl/manager.hpp>"),
     "TLS uses the network": ("actors/src/node/tls.cpp", "#include <caf/io/middleman.hpp>"),
     "monitoring includes CAF": ("monitoring/src/metrics.cpp", "#include <caf/actor.hpp>"),

@@ -6,6 +6,8 @@
 
 #include "tls.hpp"
 
+#include <caf/io/middleman.hpp>
+
 #include <iostream>
 #include <set>
 #include <stdexcept>

@@ -28,7 +28,6 @@
 
 #include <caf/actor.hpp>
 #include <caf/actor_system.hpp>
-#include <caf/io/middleman.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -40,13 +39,20 @@ namespace batcher::actors {
 
 namespace node {
 
+/// Registers the types of CAF's networking.
+void register_networking();
+
+/// Lets the systems of that configuration use CAF's networking. It refuses some of what strangers may
+/// send to end the process, see middleman.cpp.
+void load_networking(caf::actor_system_config& cfg);
+
 /// Lets the systems of that configuration use TLS. Throws as `network_config::use_tls` does.
 void use_tls(caf::actor_system_config& cfg, const tls_options& opts);
 
 } // namespace node
 
 struct network_registration {
-  network_registration() { compat::register_networking<caf::io::middleman>(); }
+  network_registration() { node::register_networking(); }
 };
 
 /// The configuration of an actor system that talks to other nodes: that of `system_config`, CAF's
@@ -58,7 +64,7 @@ class network_config : private network_registration,
                        public system_config<caf::id_block::batcher_nodes, IdBlocks...> {
 public:
   network_config() {
-    this->template load<caf::io::middleman>();
+    node::load_networking(*this);
     compat::allow_category<errc>();
     compat::allow_category<caf::sec>();
     compat::allow_category<caf::pec>();

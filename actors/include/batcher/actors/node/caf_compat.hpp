@@ -198,12 +198,48 @@ void allow_categories_of() {
 #endif
 }
 
-/// Registers the types of CAF's networking. 1.x: must run before a configuration exists. A parameter,
-/// since its header costs every file that includes it seconds.
+/// Registers the types of CAF's networking. 1.x: must run before a configuration exists. Parameters
+/// here and below, since these headers cost every file that includes them seconds.
 template <class Middleman>
 void register_networking() {
 #if BATCHER_CAF_1
   Middleman::init_global_meta_objects();
+#endif
+}
+
+/// Returns the name under which CAF's networking looks for the broker that speaks its protocol.
+/// 0.17.6 takes an atom.
+inline auto name_of_basp() {
+#if BATCHER_CAF_1
+  return std::string{"BASP"};
+#else
+  return caf::atom("BASP");
+#endif
+}
+
+/// Makes a multiplexer of CAF's networking, which cannot be moved. 0.17.6 takes a pointer.
+template <class Multiplexer>
+Multiplexer make_multiplexer(caf::actor_system& system) {
+#if BATCHER_CAF_1
+  return Multiplexer{system};
+#else
+  return Multiplexer{&system};
+#endif
+}
+
+/// Returns whether CAF can take a message that has no sender, by its payload. 1.1.0 answers one that it
+/// cannot read, to whoever that may be; 0.17.6 drops it. Must run where CAF's broker does.
+template <class Bytes>
+bool is_readable([[maybe_unused]] caf::actor_system& system, [[maybe_unused]] const Bytes& payload,
+                 [[maybe_unused]] bool is_routed) {
+#if BATCHER_CAF_1
+  caf::binary_deserializer from{system, payload};
+  caf::node_id node;
+  if (is_routed && (!from.apply(node) || !from.apply(node))) return false;
+  caf::message content;
+  return from.apply(content);
+#else
+  return true;
 #endif
 }
 

@@ -90,7 +90,7 @@ struct publish_options {
 
   /// Whether to listen on an address that others can reach although nothing keeps strangers away.
   /// Without TLS there is no encryption and nobody is asked who they are: whoever reaches the port
-  /// can send requests, take batches, stop the batcher, and make CAF allocate up to 4 GiB for a
+  /// can send requests, take batches, stop the batcher, and make CAF allocate up to 1 GiB for a
   /// message that never comes. With TLS of CAF 0.17 he can keep a core busy. Set it only where a
   /// firewall, a private network or a TLS proxy keeps strangers out.
   bool allow_untrusted_network = false;

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// CAF's networking with a guard before its protocol, BASP. CAF believes whoever reaches a port, who
+// can end the process with a few bytes:
+//   - a handshake without a payload is read through a null pointer;
+//   - a message without a sender that cannot be read is answered by 1.1.0, through a null pointer;
+//     one before any handshake never has a sender;
+//   - memory is taken for as much payload as is announced, up to 4 GiB, before any of it has come.
+// Here all that is refused.
+
+#include "batcher/actors/node.hpp"
+
+#include <caf/io/basp_broker.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/io/network/default_multiplexer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace batcher::actors::node {
+
+namespace {
+
+namespace basp = caf::io::basp;
+
+// A node's id, what it is built from, and what the messages of an actor are called.
+constexpr std::size_t most_handshake_bytes = 1u << 20u;
+// As much as `max_message_bytes` may be, and what CAF writes around it.
+constexpr std::size_t most_payload_bytes = (1u << 30u) + (1u << 20u);
+
+// What CAF refuses by itself is left to it. Layout: the kind, three bytes, then the length of the
+// payload with its highest byte first. `is_known`: whether there was a handshake.
+template <class Bytes>
+bool is_believable(const Bytes& header, bool is_known) {
+  if (header.size() != basp::header_size) return true;
+  auto kind = static_cast<basp::message_type>(header[0]);
+  std::size_t payload = 0;
+  for (std::size_t i = 4; i < 8; ++i)
+    payload = payload << 8u | static_cast<std::uint8_t>(header[i]);
+  bool is_handshake =
+    kind == basp::message_type::server_handshake || kind == basp::message_type::client_handshake;
+  if (is_handshake) return payload > 0 && payload <= most_handshake_bytes;
+  return is_known && payload <= most_payload_bytes;
+}
+
+class guarded_broker final : public caf::io::basp_broker {
+public:
+  using caf::io::basp_broker::basp_broker;
+
+  caf::behavior make_behavior() override {
+    auto all = caf::io::basp_broker::make_behavior();
+    return caf::message_handler{[this, all](caf::io::new_data_msg& came) mutable {
+             using byte = std::decay_t<decltype(came.buf.front())>;
+             // CAF closes the connection: that is of no kind that there is, or shorter than announced.
+             if (!awaits_header(came.handle)) {
+               if (!is_readable(came)) came.buf.clear();
+             } else if (!is_believable(came.buf, is_known(came.handle))) {
+               came.buf[0] = static_cast<byte>(0xff);
+             }
+             all(current_mailbox_element()->content());
+           }}
+      .or_else(all);
+  }
+
+private:
+  bool is_known(caf::io::connection_handle peer) {
+    return instance.tbl().lookup_direct(peer) != caf::node_id{};
+  }
+
+  bool awaits_header(caf::io::connection_handle from) const {
+    auto it = ctx.find(from);
+    return it == ctx.end() || it->second.cstate == basp::await_header;
+  }
+
+  // Precondition: its header has come.
+  bool is_readable(const caf::io::new_data_msg& payload) {
+    auto& header = ctx.at(payload.handle).hdr;
+    bool is_routed = header.operation == basp::message_type::routed_message;
+    bool is_direct = header.operation == basp::message_type::direct_message;
+    if (header.source_actor != 0 || !(is_routed || is_direct)) return true;
+    return compat::is_readable(system(), payload.buf, is_routed);
+  }
+};
+
+class guarded_middleman final : public caf::io::middleman {
+public:
+  explicit guarded_middleman(caf::actor_system& system)
+    : middleman{system}, backend_{compat::make_multiplexer<caf::io::network::default_multiplexer>(
+                           system)} {}
+
+  // Templates, since 0.17.6 passes an argument that 1.x does not.
+  template <class... Ts>
+  static guarded_middleman* make(caf::actor_system& system, const Ts&...) {
+    return new guarded_middleman{system};
+  }
+
+  // CAF looks for a broker of that name before it makes its own.
+  void start() override {
+    named_broker<guarded_broker>(compat::name_of_basp());
+    middleman::start();
+  }
+
+  caf::io::network::multiplexer& backend() override { return backend_; }
+
+private:
+  caf::io::network::default_multiplexer backend_;
+};
+
+} // namespace
+
+void register_networking() { compat::register_networking<caf::io::middleman>(); }
+
+void load_networking(caf::actor_system_config& cfg) { cfg.load<guarded_middleman>(); }
+
+} // namespace batcher::actors::node
