@@ -64,6 +64,7 @@ cluster::cluster(const settings& chosen, const network& net, const batcher::opti
   : chosen_{chosen}, net_{&net}, nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
   auto& a = *actors_;
   a.cfg.watch_connections(chosen.max_silence());
+  if (chosen.tls == "caf") a.cfg.use_tls(tls_of(certificates_.emplace().folder(), "batcher"));
   batcher::actors::compat::set_policy(a.cfg, "sharing");
   a.system = std::make_unique<caf::actor_system>(a.cfg);
   auto watched = opts;
@@ -73,11 +74,12 @@ cluster::cluster(const settings& chosen, const network& net, const batcher::opti
   };
   a.batcher =
     batcher::actors::spawn_batcher<std::uint64_t, std::uint64_t>(*a.system, watched, no_worker);
-  a.published =
-    batcher::actors::publish(a.batcher, {.bind = net_->bind_address(),
-                                         .allow_untrusted_network = net_->is_real(),
-                                         .max_silence = chosen.max_silence(),
-                                         .on_event = [who = a.who](auto& x) { who->note(x); }});
+  a.published = batcher::actors::publish(
+    a.batcher, {.bind = chosen.tls == "stunnel" ? "127.0.0.1" : net_->bind_address(),
+                .allow_untrusted_network = net_->is_real(),
+                .max_silence = chosen.max_silence(),
+                .on_event = [who = a.who](auto& x) { who->note(x); }});
+  if (chosen.tls == "stunnel") tunnels_.emplace(*net_, nodes_.size(), a.published.port());
   for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
 }
 
@@ -96,11 +98,17 @@ std::size_t cluster::size() const { return nodes_.size(); }
 batcher::duration cluster::max_silence() const { return chosen_.max_silence(); }
 
 void cluster::start(std::size_t node) {
-  nodes_.at(node) = start_process(
-    {std::filesystem::read_symlink("/proc/self/exe").string(), "worker", net_->address_for(node),
-     std::to_string(actors_->published.port()), "node " + std::to_string(node),
-     std::to_string(executed_->file()), std::to_string(chosen_.max_silence_ms)},
-    net_->space_of(node));
+  auto host = tunnels_ ? "127.0.0.1" : net_->address_for(node);
+  auto port = tunnels_ ? tunnels_->port_for(node) : actors_->published.port();
+  std::vector<std::string> arguments{std::filesystem::read_symlink("/proc/self/exe").string(),
+                                     "worker",
+                                     host,
+                                     std::to_string(port),
+                                     "node " + std::to_string(node),
+                                     std::to_string(executed_->file()),
+                                     std::to_string(chosen_.max_silence_ms)};
+  if (certificates_) arguments.push_back(certificates_->folder());
+  nodes_.at(node) = start_process(arguments, net_->space_of(node));
 }
 
 void cluster::kill(std::size_t node) {

@@ -8,6 +8,7 @@
 #include "executions.hpp"
 #include "network.hpp"
 #include "settings.hpp"
+#include "tunnels.hpp"
 
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/node/options.hpp"
@@ -107,6 +108,8 @@ private:
   const network* net_;
   std::unique_ptr<executions> executed_ = std::make_unique<executions>();
   std::vector<std::optional<pid_t>> nodes_;
+  std::optional<certificates> certificates_; // for CAF's TLS
+  std::optional<tunnels> tunnels_;
   std::unique_ptr<actors> actors_;
 };
 

@@ -46,6 +46,9 @@ void add_options(CLI::App& app, settings& chosen) {
     ->capture_default_str();
   app.add_option("--step-seconds", chosen.step_seconds, "Length of each step of --scale")
     ->capture_default_str();
+  app.add_option("--tls", chosen.tls, "What encrypts between the nodes")
+    ->check(CLI::IsMember({"none", "stunnel", "caf"}))
+    ->capture_default_str();
   app.add_option("--json", chosen.json_file, "File to write what was seen to");
   app.add_flag("--require-namespaces", chosen.require_namespaces,
                "Exit with 77 where they cannot be made");
@@ -98,6 +101,7 @@ int main(int argc, char** argv) {
   worker->add_option("name", work.name)->required();
   worker->add_option("executions", work.executions_file)->required();
   worker->add_option("silence", work.max_silence_ms)->required();
+  worker->add_option("certificates", work.certificates_folder);
   CLI11_PARSE(app, argc, argv);
   try {
     return worker->parsed() ? run_worker(work) : run(chosen, how);

@@ -36,6 +36,7 @@ public:
   explicit network(std::size_t nodes) {
     auto home = make_namespace();
     spaces_.push_back(home);
+    run_program({"ip", "link", "set", "lo", "up"}, no_namespace);
     for (std::size_t i = 0; i < nodes; ++i) {
       spaces_.push_back(make_namespace());
       enter(home);
@@ -96,6 +97,7 @@ private:
                 there);
     run_program({"ip", "address", "add", address(node, 2) + "/24", "dev", "eth0"}, there);
     run_program({"ip", "link", "set", "eth0", "up"}, there);
+    run_program({"ip", "link", "set", "lo", "up"}, there);
     run_program({"ip", "address", "add", address(node, 1) + "/24", "dev", here}, no_namespace);
     run_program({"ip", "link", "set", here, "up"}, no_namespace);
   }

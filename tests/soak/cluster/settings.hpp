@@ -28,6 +28,8 @@ struct settings {
   std::size_t rounds = 5;
   /// Length of each step of `--scale`.
   double step_seconds = 5;
+  /// What encrypts between the nodes: "none", "stunnel" or "caf".
+  std::string tls = "none";
   bool require_namespaces = false;
   bool only_loopback = false;
   std::string json_file;

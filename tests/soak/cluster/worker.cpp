@@ -3,6 +3,7 @@
 #include "worker.hpp"
 
 #include "executions.hpp"
+#include "tunnels.hpp"
 
 #include "batcher/actors/node.hpp"
 
@@ -51,6 +52,8 @@ int run_worker(const worker_settings& chosen) {
   // CAF's default lets idle threads look for work, which 16 nodes on two cores would feel.
   batcher::actors::compat::set_policy(cfg, "sharing");
   cfg.watch_connections(max_silence);
+  if (!chosen.certificates_folder.empty())
+    cfg.use_tls(tls_of(chosen.certificates_folder, "worker"));
   caf::actor_system system{cfg};
   auto make_worker = [count] {
     return [count](std::span<const std::uint64_t> xs) { return answer_all(xs, *count); };

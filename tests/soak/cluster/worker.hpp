@@ -34,6 +34,7 @@ struct worker_settings {
   std::string name;
   int executions_file = -1;
   std::size_t max_silence_ms = 0;
+  std::string certificates_folder; ///< For CAF's TLS. Empty: none.
 };
 
 /// Works until SIGTERM, then leaves in order and returns the exit status: 1 if batches were left.
