@@ -25,6 +25,7 @@ namespace {
 using command_line::add;
 using command_line::add_choice;
 using command_line::add_count;
+using command_line::add_file;
 using command_line::add_number;
 using command_line::add_time;
 using command_line::jump;
@@ -95,11 +96,9 @@ void add_load(CLI::App& app, raw_settings& raw) {
               {"bursts", arrival_kind::bursts},
               {"diurnal", arrival_kind::diurnal}},
              "How they come");
-  app
-    .add_option("--trace", raw.trace,
-                "Play recorded arrivals instead: one number of seconds a line, ascending. With "
-                "--rate or --load, faster or slower, so that the mean is that")
-    ->type_name("FILE");
+  add_file(app, "--trace", raw.trace,
+           "Play recorded arrivals instead: one number of seconds a line, ascending. With "
+           "--rate or --load, faster or slower, so that the mean is that");
   add_number(app, "--burst-factor", a.burst_factor,
              "Rate within bursts, as a multiple of the mean; at most 1 / --burst-share");
   add_number(app, "--burst-share", a.burst_share, "Share of the time that bursts take");
@@ -119,9 +118,8 @@ void add_run(CLI::App& app, raw_settings& raw) {
   add(app, "--seed", b.seed, parse_count, "The same seed draws the same run")
     ->type_name("N")
     ->default_str("1");
-  app.add_option("--json", raw.out.json_file, "Write the results to this file")->type_name("FILE");
-  app.add_option("--svg", raw.out.svg_file, "Draw latency, queue and fill into this file")
-    ->type_name("FILE");
+  add_file(app, "--json", raw.out.json_file, "Write the results to this file");
+  add_file(app, "--svg", raw.out.svg_file, "Draw latency, queue and fill into this file");
 }
 
 void add_workers(CLI::App& app, raw_settings& raw) {
@@ -129,8 +127,7 @@ void add_workers(CLI::App& app, raw_settings& raw) {
   auto& b = raw.out.base;
   auto& c = b.cost;
   add_count(app, "--workers", b.workers, "Workers of all shards together");
-  add_time(app, "--batch-time", c.per_batch, "What a batch takes, however few its items are");
-  add_time(app, "--item-time", c.per_item, "What each item adds");
+  command_line::add_work_times(app, c.per_batch, c.per_item);
   add_number(app, "--noise", c.noise, "Standard deviation of a batch's time, as a share of it");
   add_number(app, "--stall-share", c.stall_share, "Share of the batches that are held up");
   add_time(app, "--stall", c.stall, "How long they are");

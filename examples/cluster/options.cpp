@@ -149,8 +149,7 @@ void add_worker(CLI::App& app, worker_settings& to) {
   add_count(app, "--credit", to.joining.credit, "Batches that each may hold at once");
   add_time(app, "--restart-delay", to.joining.restart_delay,
            "How long a dead worker waits for its replacement");
-  add_time(app, "--batch-time", to.batch_time, "What a batch takes, however few its items are");
-  add_time(app, "--item-time", to.item_time, "What each item adds");
+  command_line::add_work_times(app, to.batch_time, to.item_time);
   add_time(app, "--leave-timeout", to.leave_timeout, "How long it may finish what it holds");
   add_connection(app, to.batcher, to.joining.reconnect);
   add_tls(app, to.tls);
@@ -165,7 +164,7 @@ void add_client(CLI::App& app, client_settings& to) {
   add_count(app, "--request-bytes", to.request_bytes, "Length of a request's text");
   add_count(app, "--keys", to.keys, "Different keys; requests of two keys share no batch");
   add_time(app, "--timeout", to.timeout, "How long a request may take; 0: any");
-  app.add_option("--json", to.json_file, "Write the results to this file")->type_name("FILE");
+  command_line::add_file(app, "--json", to.json_file, "Write the results to this file");
   add_connection(app, to.batcher, to.connecting.reconnect);
   add_time(app, "--max-outage", to.connecting.max_outage,
            "How long requests wait for the batcher to come back");

@@ -44,6 +44,18 @@ inline void add_number(CLI::App& app, const std::string& name, double& to,
   add(app, name, to, parse_number, what)->type_name("X")->default_str(CLI::detail::to_string(to));
 }
 
+inline void add_file(CLI::App& app, const std::string& name, std::string& to,
+                     const std::string& what) {
+  app.add_option(name, to, what)->type_name("FILE");
+}
+
+/// What a batch function takes: a fixed part, and one that grows.
+inline void add_work_times(CLI::App& app, batcher::duration& per_batch,
+                           batcher::duration& per_item) {
+  add_time(app, "--batch-time", per_batch, "What a batch takes, however few its items are");
+  add_time(app, "--item-time", per_item, "What each item adds");
+}
+
 template <class Enum>
 void add_choice(CLI::App& app, const std::string& name, Enum& to,
                 const std::map<std::string, Enum>& choices, const std::string& what) {

@@ -70,9 +70,7 @@ TEST_CASE_METHOD(node_fixture, "requests wait max_outage for the first connectio
   CHECK(failed_with(errc::batcher_lost) == 2);
   request(b, 2, 3); // no time to lose
   CHECK(failed_with(errc::batcher_lost) == 3);
-  publish(spawn_doubler());
-  state = network::works;
-  time.advance(5s);
+  appear(spawn_doubler(), 5s);
   request(b, 3, 4);
   CHECK(values.size() == 1);
 }

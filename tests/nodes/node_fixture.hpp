@@ -238,6 +238,13 @@ struct node_fixture {
     time.run();
   }
 
+  /// Publishes a batcher that could not be reached so far, and lets some time pass.
+  void appear(const handle& batcher, duration wait) {
+    publish(batcher);
+    state = network::works;
+    time.advance(wait);
+  }
+
   void release(std::size_t i) {
     cables.at(i)->release();
     time.run();

@@ -165,9 +165,7 @@ TEST_CASE_METHOD(node_fixture, "a node waits for its batcher as long as it takes
   for (int i = 0; i < 100; ++i) time.advance(1s);
   CHECK(attempts > 90);
   auto b = spawn_bare(one_each());
-  publish(b);
-  state = network::works;
-  time.advance(1s);
+  appear(b, 1s);
   request(b, 0, 1);
   CHECK(values.size() == 1);
 }
