@@ -27,6 +27,7 @@ BARS = [
     (r"bulk64_over_echo", "median", ">=", 5.0),
     (r"bulk64_over_promise_queue", "median", ">=", 4.0),
     (r"single_over_promise_queue", "median", ">=", 1.0),
+    (r"wire_forwarder_over_bare", "median", ">=", 5.0),
     (r"lone_over_echo", "median", "<=", 2.0),
     (r"observers_on_over_off", "median", ">=", 0.97),
     (r"window_(detached_)?over_bare_us", "median", "<=", 100),
