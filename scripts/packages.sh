@@ -12,7 +12,8 @@ library_packages=(g++ cmake ninja-build libcaf-dev libssl-dev prometheus-cpp-dev
 # shellcheck disable=SC2034
 model_packages=(libtorch-dev libopenblas0-pthread librestinio-dev libasio-dev libfmt-dev)
 # shellcheck disable=SC2034
-check_packages=(catch2 librapidcheck-dev python3 clang-format-14 openssl stunnel4)
+check_packages=(catch2 librapidcheck-dev python3 clang-format-14 openssl stunnel4
+  iproute2) # the last for ip and tc, which the soak of a cluster needs
 # shellcheck disable=SC2034
 bench_packages=(libbenchmark-dev)
 

@@ -2,6 +2,7 @@
 
 #include "cluster.hpp"
 
+#include "client.hpp"
 #include "processes.hpp"
 
 #include "batcher/actors/control.hpp"
@@ -61,7 +62,8 @@ struct cluster::actors {
 };
 
 cluster::cluster(const settings& chosen, const network& net, const batcher::options& opts)
-  : chosen_{chosen}, net_{&net}, nodes_(chosen.nodes), actors_{std::make_unique<actors>()} {
+  : chosen_{chosen}, net_{&net},
+    nodes_(chosen.nodes + chosen.clients), actors_{std::make_unique<actors>()} {
   auto& a = *actors_;
   a.cfg.watch_connections(chosen.max_silence());
   if (chosen.tls == "caf") a.cfg.use_tls(tls_of(certificates_.emplace().folder(), "batcher"));
@@ -80,6 +82,8 @@ cluster::cluster(const settings& chosen, const network& net, const batcher::opti
                 .max_silence = chosen.max_silence(),
                 .on_event = [who = a.who](auto& x) { who->note(x); }});
   if (chosen.tls == "stunnel") tunnels_.emplace(*net_, nodes_.size(), a.published.port());
+  for (std::size_t i = 0; i < chosen_.clients; ++i)
+    accounts_.push_back(std::make_unique<shared<account>>());
   for (std::size_t i = 0; i < nodes_.size(); ++i) start(i);
 }
 
@@ -95,23 +99,37 @@ attendance& cluster::who() const { return *actors_->who; }
 executions& cluster::executed() const { return *executed_; }
 const network& cluster::net() const { return *net_; }
 std::size_t cluster::size() const { return nodes_.size(); }
+std::size_t cluster::workers() const { return chosen_.nodes; }
+std::size_t cluster::clients() const { return chosen_.clients; }
+account& cluster::account_of(std::size_t client) const { return **accounts_.at(client); }
 batcher::duration cluster::max_silence() const { return chosen_.max_silence(); }
 
+std::vector<std::string> cluster::arguments_for(std::size_t node) const {
+  bool is_worker = node < workers();
+  auto number = is_worker ? node : node - workers();
+  std::vector<std::string> all{std::filesystem::read_symlink("/proc/self/exe").string(),
+                               is_worker ? "worker" : "client", net_->address_for(node),
+                               std::to_string(actors_->published.port()),
+                               (is_worker ? "node " : "client ") + std::to_string(number)};
+  auto add = [&all](auto x) { all.push_back(std::to_string(x)); };
+  add(is_worker ? executed_->file() : accounts_[number]->file());
+  add(chosen_.max_silence_ms);
+  if (!is_worker) {
+    add(executions::first_of_client(number));
+    add(chosen_.client_window);
+    add(chosen_.overdue_s);
+  }
+  if (certificates_) all.push_back(certificates_->folder());
+  return all;
+}
+
 void cluster::start(std::size_t node) {
-  auto host = tunnels_ ? "127.0.0.1" : net_->address_for(node);
-  auto port = tunnels_ ? tunnels_->port_for(node) : actors_->published.port();
-  std::vector<std::string> arguments{std::filesystem::read_symlink("/proc/self/exe").string(),
-                                     "worker",
-                                     host,
-                                     std::to_string(port),
-                                     "node " + std::to_string(node),
-                                     std::to_string(executed_->file()),
-                                     std::to_string(chosen_.max_silence_ms)};
-  if (certificates_) arguments.push_back(certificates_->folder());
-  nodes_.at(node) = start_process(arguments, net_->space_of(node));
+  nodes_.at(node) = start_process(arguments_for(node), net_->space_of(node));
+  on_whole(node);
 }
 
 void cluster::kill(std::size_t node) {
+  on_disturbed(node);
   send_signal(nodes_.at(node).value(), SIGKILL);
   wait_for_end(*nodes_[node]);
   nodes_[node].reset();
@@ -124,8 +142,37 @@ bool cluster::leave(std::size_t node) {
   return status == 0;
 }
 
-void cluster::freeze(std::size_t node) const { send_signal(nodes_.at(node).value(), SIGSTOP); }
-void cluster::thaw(std::size_t node) const { send_signal(nodes_.at(node).value(), SIGCONT); }
+void cluster::freeze(std::size_t node) const {
+  on_disturbed(node);
+  send_signal(nodes_.at(node).value(), SIGSTOP);
+}
+
+void cluster::thaw(std::size_t node) const {
+  on_disturbed(node); // what it was owed while it was frozen it could not see
+  send_signal(nodes_.at(node).value(), SIGCONT);
+  on_whole(node);
+}
+
+void cluster::cut(std::size_t node) const {
+  on_disturbed(node);
+  net_->cut(node);
+}
+
+void cluster::heal(std::size_t node) const {
+  net_->heal(node);
+  on_whole(node);
+}
+
+void cluster::on_disturbed(std::size_t node) const {
+  if (node < workers()) return;
+  auto& own = account_of(node - workers());
+  own.whole_since = account::never;
+  own.disturbed_at = now_count();
+}
+
+void cluster::on_whole(std::size_t node) const {
+  if (node >= workers()) account_of(node - workers()).whole_since = now_count();
+}
 
 void cluster::look_after() const {
   for (std::size_t i = 0; i < nodes_.size(); ++i)

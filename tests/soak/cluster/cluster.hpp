@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// One batcher, published, and its worker nodes as child processes that can be killed, frozen and cut
-// off. One thread, the one that made it, but for what says otherwise.
+// One batcher, published, and its nodes as child processes that can be killed, frozen and cut off:
+// first the workers, then the clients. One thread, the one that made it, but for what says otherwise.
 
 #pragma once
 
+#include "account.hpp"
 #include "executions.hpp"
 #include "network.hpp"
 #include "settings.hpp"
@@ -75,7 +76,7 @@ private:
 
 class cluster {
 public:
-  /// `net` must outlive it, and have room for `chosen.nodes`. Starts all nodes.
+  /// `net` must outlive it, and have room for all nodes. Starts them.
   cluster(const settings& chosen, const network& net, const batcher::options& opts);
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
@@ -86,7 +87,11 @@ public:
   [[nodiscard]] attendance& who() const;
   [[nodiscard]] executions& executed() const;
   [[nodiscard]] const network& net() const;
+  /// Nodes of both kinds, and those that are workers.
   [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t workers() const;
+  [[nodiscard]] std::size_t clients() const;
+  [[nodiscard]] account& account_of(std::size_t client) const;
   [[nodiscard]] batcher::duration max_silence() const;
 
   /// Starts a node. Precondition: it is not running.
@@ -97,6 +102,9 @@ public:
   bool leave(std::size_t node);
   void freeze(std::size_t node) const;
   void thaw(std::size_t node) const;
+  /// Precondition of both: the network is real.
+  void cut(std::size_t node) const;
+  void heal(std::size_t node) const;
 
   /// Throws `std::runtime_error` if a node has ended by itself.
   void look_after() const;
@@ -104,9 +112,15 @@ public:
 private:
   struct actors;
 
+  [[nodiscard]] std::vector<std::string> arguments_for(std::size_t node) const;
+  // Of workers nobody keeps account.
+  void on_disturbed(std::size_t node) const;
+  void on_whole(std::size_t node) const;
+
   settings chosen_;
   const network* net_;
   std::unique_ptr<executions> executed_ = std::make_unique<executions>();
+  std::vector<std::unique_ptr<shared<account>>> accounts_; // by client
   std::vector<std::optional<pid_t>> nodes_;
   std::optional<certificates> certificates_; // for CAF's TLS
   std::optional<tunnels> tunnels_;

@@ -41,7 +41,7 @@ void faults::strike() {
   if (what == event::freeze)
     cluster_->freeze(node);
   else
-    cluster_->net().cut(node);
+    cluster_->cut(node);
   auto repair = what == event::freeze ? event::thaw : event::heal;
   outages_[node] = {repair, steady::now() + draw(100ms, 3 * cluster_->max_silence())};
 }
@@ -55,7 +55,7 @@ void faults::repair(std::size_t node) {
   else if (how == event::thaw)
     cluster_->thaw(node);
   else
-    cluster_->net().heal(node);
+    cluster_->heal(node);
 }
 
 steady::duration faults::draw(steady::duration least, steady::duration most) {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <system_error>
@@ -62,6 +63,21 @@ public:
   }
   [[nodiscard]] int space_of(std::size_t node) const {
     return is_real() ? spaces_.at(node + 1) : no_namespace;
+  }
+
+  /// Slows all links down: what is sent either way comes later by `delay`, and so much of it is lost.
+  /// Throws `std::exception` where the kernel has no netem. Precondition: `is_real()`.
+  void slow_down(std::chrono::milliseconds delay, double loss_percent) const {
+    auto slow = [&](const std::string& device, int space) {
+      run_program({"tc", "qdisc", "add", "dev", device, "root", "netem", "delay",
+                   std::to_string(delay.count()) + "ms", "loss",
+                   std::to_string(loss_percent) + "%"},
+                  space);
+    };
+    for (std::size_t node = 0; node + 1 < spaces_.size(); ++node) {
+      slow("eth0", space_of(node));
+      slow("n" + std::to_string(node), no_namespace);
+    }
   }
 
   /// Lets everything that is sent from and to a node be lost, or no more. Precondition: `is_real()`.

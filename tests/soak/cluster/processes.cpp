@@ -63,6 +63,15 @@ bool has_ended(pid_t child) {
   return info.si_pid == child;
 }
 
+sigset_t block_terminate() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGTERM);
+  if (auto error = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0)
+    throw std::system_error{error, std::generic_category(), "cannot block SIGTERM"};
+  return set;
+}
+
 void run_program(const std::vector<std::string>& arguments, int network_namespace) {
   auto status = wait_for_end(start_process(arguments, network_namespace));
   if (status == 0) return;

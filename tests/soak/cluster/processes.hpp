@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <string>
@@ -27,6 +28,10 @@ int wait_for_end(pid_t child);
 
 /// Returns whether a child has ended; its end can still be waited for.
 [[nodiscard]] bool has_ended(pid_t child);
+
+/// Keeps SIGTERM for who waits for it, and returns a set of it alone. Must come before there are
+/// threads, which inherit it. Throws `std::system_error`.
+[[nodiscard]] sigset_t block_terminate();
 
 /// Runs a program to its end. Throws `std::runtime_error` if its exit status is not 0.
 void run_program(const std::vector<std::string>& arguments, int network_namespace);

@@ -30,6 +30,7 @@ struct step {
 step measure(const settings& chosen, const network& net, std::size_t nodes) {
   auto few = chosen;
   few.nodes = nodes;
+  few.clients = 0;
   auto in = std::make_shared<ledger>(std::chrono::seconds{chosen.overdue_s});
   cluster on{few, net, batcher_options(few)};
   if (!on.who().wait_for(nodes, 20s)) throw std::runtime_error{"the nodes did not come"};

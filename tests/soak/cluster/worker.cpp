@@ -3,6 +3,7 @@
 #include "worker.hpp"
 
 #include "executions.hpp"
+#include "processes.hpp"
 #include "tunnels.hpp"
 
 #include "batcher/actors/node.hpp"
@@ -11,7 +12,6 @@
 
 #include <memory>
 #include <span>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -30,16 +30,6 @@ std::vector<std::uint64_t> answer_all(std::span<const std::uint64_t> requests, e
   }
   std::this_thread::sleep_for(work_time(requests.size()));
   return answers;
-}
-
-// Before there are threads, which inherit it.
-sigset_t block_terminate() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGTERM);
-  if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0)
-    throw std::system_error{errno, std::generic_category(), "cannot block SIGTERM"};
-  return set;
 }
 
 } // namespace
