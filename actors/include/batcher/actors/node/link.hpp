@@ -23,7 +23,7 @@
 #include "batcher/actors/node/codec.hpp"
 #include "batcher/actors/node/commands.hpp"
 #include "batcher/actors/node/line.hpp"
-#include "batcher/actors/node/packing.hpp"
+#include "batcher/actors/node/pending_requests.hpp"
 #include "batcher/actors/node/wire.hpp"
 #include "batcher/actors/reply.hpp"
 #include "batcher/actors/request_item.hpp"
@@ -32,13 +32,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 namespace batcher::actors::node {
 
@@ -77,8 +74,7 @@ public:
   void on_exit() override {
     if (line_) compat::anon_send(line_, line_stop{});
     line_ = nullptr;
-    unsent_.clear();
-    outstanding_.clear(); // answers them
+    requests_.clear();
     commands_.fail_all(batcher_has_ended());
     super::on_exit();
   }
@@ -155,14 +151,6 @@ private:
   using reply_type = reply<Response>;
   using external = external_request<Request, Response>;
 
-  struct outstanding {
-    reply_type answer;
-    std::optional<tag_key> tag;
-    bool is_sent = false;
-  };
-
-  using unsent = unsent_request<Request>;
-
   // A timer keeps its actor, and with it the actor system, alive: longer waits go in steps.
   static constexpr duration longest_tick = std::chrono::milliseconds{200};
 
@@ -188,17 +176,15 @@ private:
 
   void take(submit<Request> what, reply_type answer, std::optional<tag_key> tag) {
     if (is_out()) return answer.deliver(lost_);
-    if (outstanding_.size() >= opts_.max_outstanding)
+    if (requests_.count() >= opts_.max_outstanding)
       return answer.deliver(caf::make_error(
         errc::queue_full, std::to_string(opts_.max_outstanding) + " requests to " + peer_
                             + " are not answered yet, the limit (max_outstanding)"));
-    if (tag && !tags_.try_emplace(*tag, last_id_ + 1).second)
+    if (tag && requests_.find(*tag))
       return answer.deliver(
         caf::make_error(errc::invalid_request, "the tag of the request is in use"));
-    auto id = ++last_id_;
-    outstanding_.emplace(id, outstanding{std::move(answer), std::move(tag)});
-    unsent_.push_back({id, std::move(what), now()});
-    if (!is_up_) return arm_for(unsent_.back());
+    auto until = requests_.add(std::move(what), std::move(answer), std::move(tag), now());
+    if (!is_up_) return arm_at(until);
     if (!std::exchange(is_flush_sent_, true))
       compat::send(this->context(), nullptr, this, flush_atom_v);
   }
@@ -248,45 +234,21 @@ private:
   }
 
   caf::result<bool> cancel(std::uint64_t tag) {
-    auto it = tags_.find({caf::actor_cast<caf::actor_addr>(this->current_sender()), tag});
-    if (it == tags_.end()) return false;
-    auto id = it->second;
-    if (!outstanding_.at(id).is_sent) {
-      deliver(id, caf::make_error(errc::cancelled, "the request was cancelled"));
+    auto id = requests_.find({caf::actor_cast<caf::actor_addr>(this->current_sender()), tag});
+    if (!id) return false;
+    if (requests_.fail_if_unsent(*id,
+                                 caf::make_error(errc::cancelled, "the request was cancelled")))
       return true;
-    }
-    send_command(command_kind::cancel, static_cast<std::int64_t>(id), promise());
+    send_command(command_kind::cancel, static_cast<std::int64_t>(*id), promise());
     return caf::delegated<bool>{};
-  }
-
-  // Answers a request, if that has not been done.
-  void deliver(std::uint64_t id, caf::expected<Response> result) {
-    auto node = outstanding_.extract(id);
-    if (node.empty()) return; // late
-    auto& [answer, tag, is_sent] = node.mapped();
-    if (tag) tags_.erase(*tag);
-    answer.deliver(std::move(result));
   }
 
   // -- sending ------------------------------------------------------------------------------------
 
   void send_unsent() {
-    if (!is_up_ || unsent_.empty()) return;
-    auto all = std::exchange(unsent_, {});
-    std::erase_if(all, [this](const unsent& x) { return !is_wanted(x.id); });
-    auto out = pack<Request>(all, now(), welcome_.max_message_bytes);
-    for (auto& [id, why] : out.refused) deliver(id, std::move(why));
-    for (auto& x : all)
-      if (auto it = outstanding_.find(x.id); it != outstanding_.end()) it->second.is_sent = true;
-    for (auto& what : out.frames) send(std::move(what));
-  }
-
-  bool is_wanted(std::uint64_t id) {
-    auto it = outstanding_.find(id);
-    if (it == outstanding_.end()) return false;
-    if (!it->second.answer.is_abandoned()) return true;
-    deliver(id, caf::make_error(errc::cancelled, "the sender of the request has ended"));
-    return false;
+    if (!is_up_) return;
+    for (auto& what : requests_.take_unsent(now(), welcome_.max_message_bytes))
+      send(std::move(what));
   }
 
   void send(frame what) { compat::anon_send(line_, line_send{std::move(what)}); }
@@ -295,7 +257,7 @@ private:
 
   void send_command(command_kind what, std::int64_t argument, owned_promise answer) {
     if (is_out()) return answer.deliver(lost_);
-    commands_.add({++last_id_, what, argument}, std::move(answer));
+    commands_.add({++last_command_, what, argument}, std::move(answer));
     if (is_up_) send_commands();
   }
 
@@ -316,7 +278,7 @@ private:
     while (from.remaining() > 0) {
       auto id = from.number<std::uint64_t>();
       auto result = read_result<Response>(from);
-      deliver(id, std::move(result));
+      requests_.deliver(id, std::move(result)); // unless it comes late
     }
   }
 
@@ -338,7 +300,8 @@ private:
                                                       + compat::render(this->system(), what.why));
     is_refused_ = is_incompatible || what.what == given_up;
     if (std::exchange(is_up_, false)) down_since_ = now();
-    answer_sent();
+    requests_.fail_sent(lost_); // they may have run, and nobody will ever know
+    commands_.fail_sent(lost_);
     if (what.what == given_up) line_ = nullptr;
     expire();
     using event = node_event::kind;
@@ -347,15 +310,6 @@ private:
          : is_incompatible       ? event::refused
                                  : event::failed,
          std::move(what.why));
-  }
-
-  // What has been sent may have run, and nobody will ever know.
-  void answer_sent() {
-    std::vector<std::uint64_t> gone;
-    for (auto& [id, one] : outstanding_)
-      if (one.is_sent) gone.push_back(id);
-    for (auto id : gone) deliver(id, lost_);
-    commands_.fail_sent(lost_);
   }
 
   void tell(node_event::kind what, caf::error why) {
@@ -372,29 +326,19 @@ private:
   void expire() {
     if (is_up_) return;
     if (is_out()) {
-      for (auto& one : std::exchange(unsent_, {})) deliver(one.id, lost_);
+      requests_.fail_unsent(lost_);
       commands_.fail_all(lost_);
       return;
     }
-    auto at = now();
-    std::erase_if(unsent_, [&](const unsent& one) {
-      bool is_over = one.what.timeout > duration::zero() && at >= one.since + one.what.timeout;
-      if (is_over)
-        deliver(one.id, caf::make_error(errc::expired, "the time of the request was over while "
-                                                         + peer_ + " was out of reach"));
-      return is_over;
-    });
+    requests_.expire_unsent(now(),
+                            caf::make_error(errc::expired, "the time of the request was over while "
+                                                             + peer_ + " was out of reach"));
     arm();
   }
 
   void arm() {
-    if (is_up_ || is_out()) return;
-    arm_at(down_since_ + opts_.max_outage);
-    for (auto& one : unsent_) arm_for(one);
-  }
-
-  void arm_for(const unsent& one) {
-    if (one.what.timeout > duration::zero()) arm_at(saturating_add(one.since, one.what.timeout));
+    if (!is_up_ && !is_out())
+      arm_at(std::min(down_since_ + opts_.max_outage, requests_.next_expiry()));
   }
 
   void arm_at(time_point at) {
@@ -415,11 +359,9 @@ private:
   bool is_flush_sent_ = false;
   time_point down_since_;
   caf::error lost_; // what everything is answered with while it is out
-  std::uint64_t last_id_ = 0;
-  std::unordered_map<std::uint64_t, outstanding> outstanding_;
-  std::vector<unsent> unsent_;
+  pending_requests<Request, Response> requests_;
   pending_commands commands_;
-  std::map<tag_key, std::uint64_t> tags_;
+  std::uint64_t last_command_ = 0;
   std::optional<time_point> armed_for_;
   std::uint64_t generation_ = 0;
 };

@@ -38,6 +38,14 @@ namespace batcher::actors::node {
 /// Grows with every change of a frame's bytes.
 inline constexpr std::uint32_t protocol_version = 1;
 
+/// The only message that leaves the process.
+struct frame {
+  std::uint8_t kind = 0;
+  std::string bytes = {};
+};
+
+BATCHER_INSPECT(frame, kind, bytes)
+
 enum class frame_kind : std::uint8_t {
   /// Peer to gate: let me in. `hello`.
   hello = 1,
@@ -66,14 +74,6 @@ enum class frame_kind : std::uint8_t {
   /// Worker node to session: give me no more. Answered with goodbye when nothing is left.
   leave = 13,
 };
-
-/// The only message that leaves the process.
-struct frame {
-  std::uint8_t kind = 0;
-  std::string bytes = {};
-};
-
-BATCHER_INSPECT(frame, kind, bytes)
 
 /// What a peer wants to be.
 enum class role : std::uint8_t { client = 1, worker = 2 };
