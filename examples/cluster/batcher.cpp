@@ -55,9 +55,9 @@ int run(const batcher_settings& chosen) {
   if (wants_tls(chosen.tls)) cfg.use_tls(chosen.tls);
   caf::actor_system system{cfg};
   auto opts = chosen.batching;
-  if (http) opts.observer = metrics->new_observer();
-  auto batcher = actors::spawn_batcher<question, answer>(system, std::move(opts), no_work);
   auto how = chosen.publishing;
+  if (http) how.observer = opts.observer = metrics->new_observer();
+  auto batcher = actors::spawn_batcher<question, answer>(system, std::move(opts), no_work);
   how.on_event = [](const actors::node_event& event) { say(text_of(event)); };
   auto port = actors::publish(batcher, std::move(how), chosen.batching.name);
   if (http) say("metrics: " + http->url());

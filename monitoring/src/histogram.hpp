@@ -17,6 +17,11 @@
 
 namespace batcher::monitoring {
 
+/// Returns counts as Prometheus wants them, cumulative. `counts`: one per edge, and one of what is
+/// above all edges.
+[[nodiscard]] prometheus::ClientMetric::Histogram
+cumulative(std::span<const double> edges, std::span<const std::uint64_t> counts, double sum);
+
 /// Counts whole numbers: nanoseconds or items. Thread rule: one caller at a time.
 class histogram {
 public:

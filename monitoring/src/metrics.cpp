@@ -5,6 +5,7 @@
 #include "batcher/monitoring/metrics.hpp"
 
 #include "batcher/monitoring/metric_names.hpp"
+#include "node_series.hpp"
 #include "series.hpp"
 
 #include <prometheus/text_serializer.h>
@@ -13,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cassert>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -69,9 +71,10 @@ private:
   std::vector<prometheus::MetricFamily> all_;
 };
 
+template <class Values>
 struct single_value {
   const metric_info* info;
-  std::uint64_t counter_values::*value;
+  std::uint64_t Values::*value;
 };
 
 // What has no label but the batcher's.
@@ -90,22 +93,62 @@ constexpr std::array single_values{
   single_value{&late_answers_total, &counter_values::late_answers},
 };
 
+// What has no label but the batcher's and the node's.
+constexpr std::array single_values_of_nodes{
+  single_value{&node_in_flight_batches, &node_values::in_flight_batches},
+  single_value{&node_in_flight_items, &node_values::in_flight_items},
+  single_value{&node_connects_total, &node_values::connects},
+  single_value{&node_losses_total, &node_values::losses},
+  single_value{&node_retries_total, &node_values::retries},
+  single_value{&node_late_answers_total, &node_values::late_answers},
+};
+
+// One number for each name, which is the value of one label more.
+template <class Names, class Values>
+void add_each(families& to, const metric_info& info, label_values labels, const Names& names,
+              const Values& values) {
+  labels.emplace_back();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    labels.back() = to_string(names[i]);
+    to.add_number(info, labels, values[i]);
+  }
+}
+
 void add_reading(families& to, std::string_view batcher, series_reading from) {
   auto& counters = from.counters;
   for (auto [info, value] : single_values) to.add_number(*info, {batcher}, counters.*value);
-  auto add_each = [&](const metric_info& info, const auto& names, const auto& values) {
-    for (std::size_t i = 0; i < names.size(); ++i)
-      to.add_number(info, {batcher, to_string(names[i])}, values[i]);
-  };
-  add_each(workers, all_worker_stages, counters.workers);
-  add_each(replies_total, all_outcomes, counters.replies);
-  add_each(batches_total, all_close_reasons, counters.batches);
-  add_each(batch_failures_total, all_failures, counters.failures);
+  add_each(to, workers, {batcher}, all_worker_stages, counters.workers);
+  add_each(to, replies_total, {batcher}, all_outcomes, counters.replies);
+  add_each(to, batches_total, {batcher}, all_close_reasons, counters.batches);
+  add_each(to, batch_failures_total, {batcher}, all_failures, counters.failures);
   to.add_histogram(batch_items, {batcher}, std::move(from.batch_items));
   to.add_histogram(fill_wait_seconds, {batcher}, std::move(from.fill_wait));
   to.add_histogram(capacity_wait_seconds, {batcher}, std::move(from.capacity_wait));
   to.add_histogram(execute_seconds, {batcher}, std::move(from.execute));
   to.add_histogram(request_seconds, {batcher}, std::move(from.request));
+}
+
+void add_times(families& to, const metric_info& info, const label_values& labels,
+               const node_times& from) {
+  auto seconds = std::chrono::duration<double>(from.sum).count();
+  to.add_histogram(info, labels, cumulative(info.bucket_edges, from.by_edge, seconds));
+}
+
+void add_reading(families& to, std::string_view batcher, const node_series_reading& from) {
+  std::array<std::uint64_t, all_node_roles.size()> connected{from.clients.connected, 0};
+  for (auto& [node, values] : from.workers) {
+    connected[static_cast<std::size_t>(node_role::worker)] += values.connected;
+    label_values labels{batcher, node};
+    for (auto [info, value] : single_values_of_nodes) to.add_number(*info, labels, values.*value);
+    add_each(to, node_workers, labels, all_node_worker_states, values.workers);
+    add_each(to, node_batches_total, labels, all_node_results, values.batches);
+    add_times(to, node_wire_seconds, labels, values.wire);
+    add_times(to, node_wait_seconds, labels, values.wait);
+    add_times(to, node_execute_seconds, labels, values.execute);
+  }
+  add_each(to, nodes, {batcher}, all_node_roles, connected);
+  to.add_number(nodes_refused_total, {batcher}, from.refused);
+  to.add_number(node_requests_total, {batcher}, from.clients.requests);
 }
 
 } // namespace
@@ -114,24 +157,34 @@ void add_reading(families& to, std::string_view batcher, series_reading from) {
 // removed: its counters must not start again from 0.
 class metrics::state {
 public:
-  series& start(std::string_view name, std::size_t max_batch_items,
-                std::shared_ptr<const live_counters> counters) {
+  struct all_of_name {
+    explicit all_of_name(std::size_t max_batch_items) : batches{max_batch_items} {}
+
+    series batches;
+    node_series nodes;
+  };
+
+  all_of_name& start(std::string_view name, std::size_t max_batch_items,
+                     std::shared_ptr<const live_counters> counters) {
     std::lock_guard guard{mutex_};
     auto& named = by_name_.try_emplace(std::string{name}, max_batch_items).first->second;
-    named.adopt(std::move(counters));
+    named.batches.adopt(std::move(counters));
     return named;
   }
 
   std::vector<prometheus::MetricFamily> collect() {
     families out;
     std::lock_guard guard{mutex_};
-    for (auto& [name, named] : by_name_) add_reading(out, name, named.read());
+    for (auto& [name, named] : by_name_) {
+      add_reading(out, name, named.batches.read());
+      add_reading(out, name, named.nodes.read());
+    }
     return out.take();
   }
 
 private:
   std::mutex mutex_;
-  std::map<std::string, series> by_name_; // its nodes never move
+  std::map<std::string, all_of_name> by_name_; // what is in it never moves
 };
 
 class metrics::batcher_observer final : public observer {
@@ -140,18 +193,27 @@ public:
 
   void on_start(std::string_view batcher_name, std::size_t max_batch_items,
                 std::shared_ptr<const live_counters> counters) noexcept override {
-    series_ = &state_->start(batcher_name, max_batch_items, std::move(counters));
+    mine_ = &state_->start(batcher_name, max_batch_items, std::move(counters));
   }
 
-  void on_batch(const batch_record& record) noexcept override {
-    auto* started = series_.load();
-    assert(started != nullptr);
-    started->observe(record);
+  void on_batch(const batch_record& record) noexcept override { mine().batches.observe(record); }
+
+  void on_node(std::string_view name,
+               std::shared_ptr<const node_counters> counters) noexcept override {
+    mine().nodes.adopt(name, std::move(counters));
   }
+
+  void on_node_refused() noexcept override { mine().nodes.count_refused(); }
 
 private:
+  [[nodiscard]] state::all_of_name& mine() const noexcept {
+    auto* started = mine_.load();
+    assert(started != nullptr);
+    return *started;
+  }
+
   std::shared_ptr<state> state_;
-  std::atomic<series*> series_ = nullptr;
+  std::atomic<state::all_of_name*> mine_ = nullptr;
 };
 
 metrics::metrics() : state_{std::make_shared<state>()} {}

@@ -5,6 +5,7 @@
 #include "series.hpp"
 
 #include "batcher/monitoring/metric_names.hpp"
+#include "last_holder.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -73,10 +74,7 @@ series_reading series::read() {
 
 void series::fold_ended() {
   std::erase_if(running_, [&](const auto& counters) {
-    if (counters.use_count() != 1) return false;
-    // Nobody else is left who could write. `use_count` orders nothing; giving up a reference does,
-    // after whatever the last writer counted before it gave up its own.
-    { auto reference = counters; } // NOLINT(performance-unnecessary-copy-initialization)
+    if (!is_last_holder(counters)) return false;
     ended_.add_totals(counters->read());
     return true;
   });

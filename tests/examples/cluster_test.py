@@ -155,6 +155,51 @@ class Workers(Parts):
         self.assertIn(port, ended.stdout)
 
 
+class Metrics(Parts):
+    def of_alpha(self, name, *labels):
+        return self.metric(f"batcher_node_{name}", 'node="alpha"', *labels)
+
+    def wait_for_alpha(self, least, name, *labels):
+        self.wait_for(least, f"batcher_node_{name}", 'node="alpha"', *labels)
+
+    def test_a_worker_s_series_go_on_when_it_was_killed_and_is_back(self):
+        self.start_batcher("--retry", "idempotent")
+        alpha = self.start_worker("alpha", "--workers", "2", *SLOW)
+        beta = self.start_worker("beta", *SLOW)
+        client = self.start_client(*BUSY)
+        self.wait_for_alpha(5, "batches_total", 'result="ok"')
+        self.assertEqual(self.metric("batcher_nodes", 'role="worker"'), 2)
+        self.assertEqual(self.metric("batcher_nodes", 'role="client"'), 1)
+        self.wait_for_alpha(1, "workers", 'state="busy"')
+        self.assertGreater(self.of_alpha("in_flight_items"), 0)
+        alpha.process.kill()
+        self.wait_for_alpha(2, "workers", 'state="away"')
+        self.assertEqual(self.of_alpha("in_flight_items"), 0)
+        self.assertGreater(self.of_alpha("batches_total", 'result="lost"'), 0)
+        before = self.of_alpha("batches_total", 'result="ok"')
+        self.expect_all_right(client, 6000)
+        self.assertGreater(self.metric("batcher_node_retries_total", 'node="beta"'), 0)
+        self.assertEqual(self.metric("batcher_node_requests_total"), 6000)
+
+        self.assertEqual(beta.end(signal.SIGTERM)[0], 0, beta.text)
+        alpha = self.start_worker("alpha", "--workers", "2", *SLOW)
+        self.assertEqual(self.of_alpha("connects_total"), 2)
+        self.assertEqual(self.of_alpha("losses_total"), 1)
+        self.assertEqual(self.of_alpha("workers", 'state="away"'), 0)
+        self.expect_all_right(self.start_client("--requests", "100"), 100)
+        self.assertGreater(self.of_alpha("batches_total", 'result="ok"'), before)
+        batches = self.of_alpha("execute_seconds_count")
+        self.assertEqual(self.of_alpha("wire_seconds_count"), batches)
+        self.assertEqual(self.of_alpha("wait_seconds_count"), batches)
+        self.assertGreaterEqual(self.of_alpha("execute_seconds_sum"), batches * 0.02)
+        self.assertGreater(self.of_alpha("wire_seconds_sum"), 0)
+
+        self.assertEqual(alpha.end(signal.SIGTERM)[0], 0, alpha.text)
+        self.batcher.read_until("alpha: left\n")
+        self.assertEqual(self.metric("batcher_nodes", 'role="worker"'), 0)
+        self.assertEqual(self.of_alpha("workers", 'state="away"'), 0)
+
+
 class Drain(Parts):
     def test_a_drain_answers_all_that_is_there(self):
         self.start_batcher()

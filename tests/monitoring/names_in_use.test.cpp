@@ -4,6 +4,7 @@
 
 #include "batcher/live_counters.hpp"
 #include "batcher/monitoring/metric_names.hpp"
+#include "batcher/node_counters.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -120,7 +121,10 @@ TEST_CASE("every value of a label that is asked for exists") {
   for (auto& [name, values] :
        {label{outcome_label, texts_of(all_outcomes)},
         label{reason_label, texts_of(all_close_reasons)}, label{kind_label, texts_of(all_failures)},
-        label{stage_label, texts_of(all_worker_stages)}}) {
+        label{stage_label, texts_of(all_worker_stages)},
+        label{role_label, texts_of(all_node_roles)},
+        label{state_label, texts_of(all_node_worker_states)},
+        label{result_label, texts_of(all_node_results)}}) {
     for (auto file : {"dashboard.json", "alerts.yml"}) {
       for (auto& value : matched_values(content_of(file), std::string{name})) {
         INFO(file << " asks for " << name << ' ' << value);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// A program to be scraped: two batchers with a workload in made-up time, behind an endpoint on a
-// free port. It prints its URL, then one line "query<TAB>value" for everything that a scrape must
+// A program to be scraped: two batchers with a workload in made-up time, one of them with nodes,
+// behind an endpoint on a free port. It prints its URL, then one line "query<TAB>value" for everything that a scrape must
 // find, then an empty line, and serves until its standard input is closed. The values come from its
 // own bookkeeping of what it did, not from the counters that are exported. `prometheus_test.py`
 // drives it.
@@ -124,6 +124,8 @@ public:
     lanes_ = lanes;
     cost_ = cost;
   }
+
+  [[nodiscard]] observer& watcher() const { return *core_.opts().observer; }
 
   // -- books --------------------------------------------------------------------------------------
 
@@ -265,6 +267,77 @@ private:
   tally workers_;
 };
 
+/// Nodes of the busy batcher: a client, a worker node that was lost and is back, one that is away,
+/// and somebody who was refused.
+class node_workload {
+public:
+  explicit node_workload(observer& to) {
+    to.on_node("shop", client_);
+    client_->on_requests(9);
+    to.on_node("gpu-1", before_);
+    run(*before_, 2);
+    before_->on_dispatched(5, 1);
+    before_->on_ended(node_result::lost, 5);
+    before_->set_lost();
+    before_->on_late_answer();
+    to.on_node("gpu-1", there_);
+    run(*there_, 4);
+    there_->on_dispatched(3, 2);
+    there_->set_busy(1);
+    to.on_node("gpu-2", away_);
+    away_->set_lost();
+    to.on_node_refused();
+  }
+
+  void tell(std::ostream& out) const {
+    tell(out, "nodes", "role=\"client\"", 1);
+    tell(out, "nodes", "role=\"worker\"", 1);
+    out << "batcher_nodes_refused_total{batcher=\"busy\"}\t1\n";
+    out << "batcher_node_requests_total{batcher=\"busy\"}\t9\n";
+    const std::string gpu_1 = "node=\"gpu-1\"";
+    tell(out, "node_connects_total", gpu_1, 2);
+    tell(out, "node_losses_total", gpu_1, 1);
+    tell(out, "node_workers", gpu_1 + ",state=\"busy\"", 1);
+    tell(out, "node_workers", gpu_1 + ",state=\"idle\"", 2);
+    tell(out, "node_workers", gpu_1 + ",state=\"away\"", 0);
+    tell(out, "node_workers", "node=\"gpu-2\",state=\"away\"", 3);
+    tell(out, "node_in_flight_batches", gpu_1, 1);
+    tell(out, "node_in_flight_items", gpu_1, 3);
+    tell(out, "node_batches_total", gpu_1 + ",result=\"ok\"", 6);
+    tell(out, "node_batches_total", gpu_1 + ",result=\"lost\"", 1);
+    tell(out, "node_retries_total", gpu_1, 1);
+    tell(out, "node_late_answers_total", gpu_1, 1);
+    tell(out, "node_wire_seconds_count", gpu_1, 6);
+    tell(out, "node_wire_seconds_sum", gpu_1, 6 * 0.001);
+    tell(out, "node_wait_seconds_sum", gpu_1, 6 * 0.004);
+    tell(out, "node_execute_seconds_sum", gpu_1, 6 * 0.015);
+    tell(out, "node_execute_seconds_bucket", gpu_1 + ",le=\"0.01\"", 0);
+    tell(out, "node_execute_seconds_bucket", gpu_1 + ",le=\"0.05\"", 6);
+  }
+
+private:
+  using counters = std::shared_ptr<node_counters>;
+
+  static void run(node_counters& at, int batches) {
+    for (int i = 0; i < batches; ++i) {
+      at.on_dispatched(2, 1);
+      at.on_times(20ms, 19ms, 15ms);
+      at.on_ended(node_result::ok, 2);
+    }
+  }
+
+  static void tell(std::ostream& out, const char* metric, const std::string& labels, double value) {
+    out << "batcher_" << metric << "{batcher=\"busy\"," << labels << "}\t" << value << '\n';
+  }
+
+  static counters worker() { return std::make_shared<node_counters>(node_role::worker, 3); }
+
+  counters client_ = std::make_shared<node_counters>(node_role::client, 0);
+  counters before_ = worker();
+  counters there_ = worker();
+  counters away_ = worker();
+};
+
 void run_busy(workload& busy) {
   busy.start_workers();
   busy.send(9); // the queue holds 6
@@ -295,11 +368,13 @@ void run() {
   auto all = std::make_shared<metrics>();
   workload busy{*all, "busy"};
   run_busy(busy);
+  node_workload nodes{busy.watcher()};
   workload idle{*all, "idle"};
 
   exposition http{all, {.port = 0}};
   std::cout << std::setprecision(std::numeric_limits<double>::max_digits10) << http.url() << '\n';
   busy.tell(std::cout);
+  nodes.tell(std::cout);
   idle.tell(std::cout);
   std::cout << std::endl;
   while (std::cin.get() != std::istream::traits_type::eof()) continue;

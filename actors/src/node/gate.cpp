@@ -109,12 +109,16 @@ private:
     refusal answer{.attempt = greeting.attempt, .error = bytes_of_error(why)};
     compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(peer),
                  frame_of(frame_kind::refusal, answer));
+    if (settings_.opts.observer) settings_.opts.observer->on_node_refused();
     tell({.what = node_event::kind::refused, .peer = greeting.name, .why = std::move(why)});
   }
 
   void let_in(caf::strong_actor_ptr peer, hello greeting) {
     auto name = greeting.name;
     bool is_client = greeting.as == role::client;
+    auto counters = std::make_shared<node_counters>(
+      is_client ? node_role::client : node_role::worker, is_client ? 0 : greeting.workers);
+    if (auto& to = settings_.opts.observer) to->on_node(name, counters);
     session_seed seed{.peer = std::move(peer),
                       .greeting = std::move(greeting),
                       .gate_id = id_,
@@ -122,7 +126,8 @@ private:
                       .max_message_bytes = settings_.opts.max_message_bytes,
                       .max_silence = settings_.opts.max_silence,
                       .gate = caf::actor_cast<caf::weak_actor_ptr>(this),
-                      .last_job = last_job_};
+                      .last_job = last_job_,
+                      .counters = std::move(counters)};
     auto& make = is_client ? settings_.make_client : settings_.make_worker;
     auto session = make(system(), std::move(seed));
     sessions_.emplace(session.address(), name);

@@ -47,6 +47,8 @@ void session::on_exit() {
   on_end();
   if (!is_peer_gone_ && !lingers_until_ && seed_.peer) send_goodbye();
   seed_.peer = nullptr;
+  counters().set_left();
+  seed_.counters.reset();
 }
 
 void session::send_goodbye() {
@@ -82,6 +84,7 @@ void session::send_to_peer(frame what) {
 }
 
 void session::end(caf::error why) {
+  counters().set_lost();
   why_ = why;
   quit(std::move(why));
 }
@@ -121,6 +124,7 @@ void session::lose(caf::error why) {
   if (is_lost_) return;
   is_lost_ = true;
   lost_at_ = now();
+  counters().set_lost();
   if (auto gate = caf::actor_cast<caf::strong_actor_ptr>(seed_.gate))
     compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(gate), depart_atom_v,
                  why);

@@ -100,11 +100,11 @@ void read(byte_reader& from, job_head& x) {
 }
 
 void write(byte_writer& to, const job_done_head& x) {
-  all(saving{to}, x.id, x.outcome, x.failure, x.executed_ns);
+  all(saving{to}, x.id, x.outcome, x.failure, x.executed_ns, x.held_ns);
 }
 
 void read(byte_reader& from, job_done_head& x) {
-  all(loading{from}, x.id, x.outcome, x.failure, x.executed_ns);
+  all(loading{from}, x.id, x.outcome, x.failure, x.executed_ns, x.held_ns);
 }
 
 } // namespace batcher::actors::node

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What a batcher tells the outside world. Counters are pulled (`live_counters.hpp`); what needs
-// single values, the distributions, is pushed once per batch with arrays, never once per item.
+// What a batcher tells the outside world. Counters are pulled (`live_counters.hpp`, and for each
+// node `node_counters.hpp`); what needs single values, the distributions, is pushed once per batch
+// with arrays, never once per item.
 
 #pragma once
 
 #include "batcher/errc.hpp"
 #include "batcher/live_counters.hpp"
+#include "batcher/node_counters.hpp"
 #include "batcher/time.hpp"
 
 #include <cstddef>
@@ -69,6 +71,17 @@ public:
 
   /// Called once per dispatched batch, when it ends.
   virtual void on_batch(const batch_record& /*record*/) noexcept {}
+
+  /// Called each time that a node is let in at a batcher that is published with this observer.
+  /// `name` is what the node calls itself: any bytes at all, of any length, and others may call
+  /// themselves the same. The counters are those of this connection; as above, they live as long as
+  /// anybody holds them.
+  virtual void on_node(std::string_view /*name*/,
+                       // NOLINTNEXTLINE(performance-unnecessary-value-param): overriders keep it
+                       std::shared_ptr<const node_counters> /*counters*/) noexcept {}
+
+  /// Called each time that somebody is refused there: other version, other types, or one too many.
+  virtual void on_node_refused() noexcept {}
 };
 
 } // namespace batcher

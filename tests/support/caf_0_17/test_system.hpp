@@ -43,9 +43,12 @@ public:
   /// Runs one message; false if there is none.
   bool step() { return coordinator().try_run_once(); }
 
+  /// Lets time pass and nothing run; so what runs can take time.
+  void pass(duration d) { coordinator().clock().advance_time(d); }
+
   /// Lets time pass, then runs what has become due.
   void advance(duration d) {
-    coordinator().clock().advance_time(d);
+    pass(d);
     run();
   }
 

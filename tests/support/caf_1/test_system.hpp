@@ -39,9 +39,14 @@ public:
   /// Runs one message; false if there is none.
   bool step() { return fixture_.dispatch_message(); }
 
+  /// Lets time pass and nothing run; so what runs can take time.
+  void pass(duration d) {
+    if (d > duration::zero()) fixture_.advance_time(d); // the fixture refuses no time at all
+  }
+
   /// Lets time pass, then runs what has become due.
   void advance(duration d) {
-    if (d > duration::zero()) fixture_.advance_time(d); // the fixture refuses no time at all
+    pass(d);
     run();
   }
 

@@ -6,7 +6,11 @@
 
 #pragma once
 
+#include "batcher/node_counters.hpp"
+
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -46,12 +50,22 @@ inline constexpr std::string_view outcome_label = "outcome";
 inline constexpr std::string_view reason_label = "reason";
 inline constexpr std::string_view kind_label = "kind";
 inline constexpr std::string_view stage_label = "stage";
+inline constexpr std::string_view role_label = "role";
+/// What a worker node calls itself (`join_options::name`), as text that is safe to show; not more
+/// values than there may be nodes at once, and 64.
+inline constexpr std::string_view node_label = "node";
+inline constexpr std::string_view state_label = "state";
+inline constexpr std::string_view result_label = "result";
 
 inline constexpr std::array by_batcher{batcher_label};
 inline constexpr std::array by_outcome{batcher_label, outcome_label};
 inline constexpr std::array by_reason{batcher_label, reason_label};
 inline constexpr std::array by_kind{batcher_label, kind_label};
 inline constexpr std::array by_stage{batcher_label, stage_label};
+inline constexpr std::array by_role{batcher_label, role_label};
+inline constexpr std::array by_node{batcher_label, node_label};
+inline constexpr std::array by_node_state{batcher_label, node_label, state_label};
+inline constexpr std::array by_node_result{batcher_label, node_label, result_label};
 
 /// Waiting in an actor system takes microseconds, behind a busy model seconds.
 inline constexpr std::array time_edges{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3,
@@ -62,6 +76,14 @@ inline constexpr std::array time_edges{50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e
 /// all but those up to the former.
 inline constexpr std::array item_edges{1.0,  2.0,   4.0,   8.0,   16.0,  32.0,
                                        64.0, 128.0, 256.0, 512.0, 1024.0};
+
+/// Those of `node_time_edges`, in seconds.
+inline constexpr auto node_edges = [] {
+  std::array<double, node_time_edges.size()> seconds{};
+  for (std::size_t i = 0; i < seconds.size(); ++i)
+    seconds[i] = std::chrono::duration<double>(node_time_edges[i]).count();
+  return seconds;
+}();
 
 // -- the rows -------------------------------------------------------------------------------------
 
@@ -164,6 +186,75 @@ inline constexpr metric_info request_seconds{
   by_batcher,
   time_edges};
 
+// -- the rows of nodes, as their batcher sees them ------------------------------------------------
+
+inline constexpr metric_info nodes{"batcher_nodes", metric_type::gauge, "nodes",
+                                   "Nodes that are connected, by what they are.", by_role};
+
+inline constexpr metric_info nodes_refused_total{
+  "batcher_nodes_refused_total", metric_type::counter, "nodes",
+  "Nodes that were not let in: other version, other types, or one too many.", by_batcher};
+
+inline constexpr metric_info node_requests_total{
+  "batcher_node_requests_total", metric_type::counter, "requests",
+  "Requests that came from clients on other nodes.", by_batcher};
+
+inline constexpr metric_info node_workers{"batcher_node_workers", metric_type::gauge, "workers",
+                                          "Workers of a worker node, by what they are doing.",
+                                          by_node_state};
+
+inline constexpr metric_info node_in_flight_batches{"batcher_node_in_flight_batches",
+                                                    metric_type::gauge, "batches",
+                                                    "Batches that a worker node holds.", by_node};
+
+inline constexpr metric_info node_in_flight_items{"batcher_node_in_flight_items",
+                                                  metric_type::gauge, "items",
+                                                  "Items that a worker node holds.", by_node};
+
+inline constexpr metric_info node_connects_total{"batcher_node_connects_total",
+                                                 metric_type::counter, "connections",
+                                                 "Times that a worker node was let in.", by_node};
+
+inline constexpr metric_info node_losses_total{
+  "batcher_node_losses_total", metric_type::counter, "connections",
+  "Times that a worker node was lost: it died, fell silent or was cut off.", by_node};
+
+inline constexpr metric_info node_batches_total{
+  "batcher_node_batches_total", metric_type::counter, "batches",
+  "Batches that a worker node was given, by how they ended there.", by_node_result};
+
+inline constexpr metric_info node_retries_total{
+  "batcher_node_retries_total", metric_type::counter, "batches",
+  "Batches that a worker node was given and that had run before, there or elsewhere.", by_node};
+
+inline constexpr metric_info node_late_answers_total{
+  "batcher_node_late_answers_total", metric_type::counter, "batches",
+  "Answers of a worker node that came after their batch was given up.", by_node};
+
+inline constexpr metric_info node_wire_seconds{
+  "batcher_node_wire_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time that a batch was on the way to a worker node and back, serialization included.",
+  by_node,
+  node_edges};
+
+inline constexpr metric_info node_wait_seconds{
+  "batcher_node_wait_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time that a batch waited at a worker node for a free worker.",
+  by_node,
+  node_edges};
+
+inline constexpr metric_info node_execute_seconds{
+  "batcher_node_execute_seconds",
+  metric_type::histogram,
+  "seconds",
+  "Time that a batch spent in the batch function of a worker node.",
+  by_node,
+  node_edges};
+
 /// The table, in the order of the exposition.
 inline constexpr std::array all_metrics{
   queue_items,
@@ -187,6 +278,20 @@ inline constexpr std::array all_metrics{
   capacity_wait_seconds,
   execute_seconds,
   request_seconds,
+  nodes,
+  nodes_refused_total,
+  node_requests_total,
+  node_workers,
+  node_in_flight_batches,
+  node_in_flight_items,
+  node_connects_total,
+  node_losses_total,
+  node_batches_total,
+  node_retries_total,
+  node_late_answers_total,
+  node_wire_seconds,
+  node_wait_seconds,
+  node_execute_seconds,
 };
 
 } // namespace batcher::monitoring

@@ -31,6 +31,11 @@ namespace batcher::monitoring {
 /// added to the sums and its own counters are let go, so that memory grows with the number of names
 /// only. A batcher has ended when nobody but its observer holds its `live_counters`.
 ///
+/// Worker nodes of a published batcher are told apart by what they call themselves, the label
+/// `node`, cut to 64 characters, with `?` for what is no printable ASCII. Nodes of one name are
+/// summed up in the same way. Of those that are gone the 64 that came last are kept, so that their
+/// counters go on when they come back; others start again from 0. About 50 series a node.
+///
 /// The edges of `batcher_batch_items` are those of a name's first batcher; later ones of that name
 /// with another `max_batch_items` count into the same buckets.
 ///

@@ -153,6 +153,7 @@ private:
   }
 
   void hand_in(bulk<Request> all, std::vector<std::uint64_t> ids) {
+    counters().on_requests(ids.size());
     std::shared_ptr<answer_sink<Response>> sink =
       std::make_shared<outbox_sink<Response>>(outbox_, std::move(ids));
     compat::send(
@@ -163,6 +164,7 @@ private:
   // What a bulk cannot say.
   void hand_in_one_by_one(const group_head& head, bulk<Request> all,
                           const std::vector<std::uint64_t>& ids) {
+    counters().on_requests(ids.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
       submit<Request> one{.request = std::move(all.requests[i]),
                           .timeout = all.timeout,

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "batcher/observer.hpp"
 #include "batcher/time.hpp"
 
 #include <caf/error.hpp>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -109,6 +111,10 @@ struct publish_options {
 
   /// Is told of peers that come and go. Empty: nobody is.
   node_listener on_event = {};
+
+  /// Is given the counters of each peer. Use the batcher's own, `options::observer`: metrics know by
+  /// it which batcher the peers are of. Empty: nobody is.
+  std::shared_ptr<batcher::observer> observer = {};
 };
 
 /// How often a lost batcher is called again, by clients and worker nodes.

@@ -9,6 +9,7 @@
 #include "batcher/actors/node/options.hpp"
 #include "batcher/actors/node/pulse.hpp"
 #include "batcher/actors/node/wire.hpp"
+#include "batcher/node_counters.hpp"
 
 #include <caf/event_based_actor.hpp>
 #include <caf/message_handler.hpp>
@@ -34,6 +35,8 @@ struct session_seed {
   caf::weak_actor_ptr gate;
   /// Of the jobs of all sessions of the gate.
   std::shared_ptr<std::atomic<std::uint64_t>> last_job;
+  /// The session writes them, and lets them go when it ends.
+  std::shared_ptr<node_counters> counters;
 };
 
 class session : public caf::event_based_actor {
@@ -59,6 +62,8 @@ protected:
   virtual void on_end() {}
 
   [[nodiscard]] const session_seed& seed() const noexcept { return seed_; }
+  /// Precondition: the session has not ended.
+  [[nodiscard]] node_counters& counters() const noexcept { return *seed_.counters; }
   [[nodiscard]] time_point now() const { return clock().now(); }
 
   void send_to_peer(frame what);

@@ -36,7 +36,7 @@
 namespace batcher::actors::node {
 
 /// Grows with every change of a frame's bytes.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 /// The only message that leaves the process.
 struct frame {
@@ -161,7 +161,9 @@ struct job_done_head {
   errc outcome = errc::none;
   /// With `batch_failed`: an error.
   std::string failure = {};
+  /// Inside the function, and from having read the batch to having something to tell of it.
   std::int64_t executed_ns = 0;
+  std::int64_t held_ns = 0;
 };
 
 // -- their bytes ----------------------------------------------------------------------------------

@@ -104,6 +104,13 @@ private:
     std::uint64_t id = 0; // the gate's
     std::uint64_t gate = 0;
     std::size_t worker = 0;
+    time_point since;
+  };
+
+  // What a batch has taken here.
+  struct spent {
+    duration executed = duration::zero();
+    duration held = duration::zero();
   };
 
   // -- workers ------------------------------------------------------------------------------------
@@ -149,7 +156,7 @@ private:
                                            + " is lost: " + compat::render(system(), why));
     std::erase_if(jobs_, [&](auto& entry) {
       if (entry.second.worker != i) return false;
-      send_failure(entry.second.id, entry.second.gate, lost);
+      send_failure(entry.second.id, entry.second.gate, lost, {.held = held(entry.second)});
       return true;
     });
     restart_later(i, std::move(lost));
@@ -214,7 +221,7 @@ private:
     work->padding_items = head.padding_items;
     work->key = std::move(head.key);
     ++workers_[place].held;
-    jobs_.emplace(work.get(), running{work, head.id, gate_, place});
+    jobs_.emplace(work.get(), running{work, head.id, gate_, place, clock().now()});
     auto* to = caf::actor_cast<caf::abstract_actor*>(workers_[place].handle);
     compat::send(context(), ctrl(), to, job_message{std::move(work)});
   }
@@ -225,32 +232,37 @@ private:
     auto& run = node.mapped();
     if (run.worker < workers_.size() && workers_[run.worker].held > 0) --workers_[run.worker].held;
     auto& work = *run.work;
+    spent times{.executed = work.report.executed, .held = held(run)};
     if (work.outcome != errc::none) {
-      send_failure(run.id, run.gate, work.failure, work.report.executed);
+      send_failure(run.id, run.gate, work.failure, times);
     } else {
-      job_done_head head{.id = run.id, .executed_ns = work.report.executed.count()};
+      job_done_head head{
+        .id = run.id, .executed_ns = times.executed.count(), .held_ns = times.held.count()};
       auto out = frame_of(frame_kind::job_done, head);
       byte_writer to{out.bytes};
       std::string scratch;
       to.length(work.results.size());
       for (auto& result : work.results) write_result(to, result, scratch);
       if (out.bytes.size() > max_message_bytes_)
-        send_failure(
-          run.id, run.gate,
-          caf::make_error(errc::batch_failed, "the results take " + std::to_string(out.bytes.size())
-                                                + " bytes, more than max_message_bytes"));
+        send_failure(run.id, run.gate,
+                     caf::make_error(errc::batch_failed, "the results take "
+                                                           + std::to_string(out.bytes.size())
+                                                           + " bytes, more than max_message_bytes"),
+                     times);
       else
         send(run.id, run.gate, std::move(out));
     }
   }
 
-  void send_failure(std::uint64_t id, std::uint64_t gate, const caf::error& why,
-                    duration executed = duration::zero()) {
+  duration held(const running& run) const { return clock().now() - run.since; }
+
+  void send_failure(std::uint64_t id, std::uint64_t gate, const caf::error& why, spent times = {}) {
     send(id, gate,
          frame_of(frame_kind::job_done, job_done_head{.id = id,
                                                       .outcome = errc::batch_failed,
                                                       .failure = bytes_of_error(why),
-                                                      .executed_ns = executed.count()}));
+                                                      .executed_ns = times.executed.count(),
+                                                      .held_ns = times.held.count()}));
   }
 
   // What cannot be told now is told as late.

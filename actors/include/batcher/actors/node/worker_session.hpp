@@ -6,6 +6,8 @@
 // The node's workers keep their place: each worker of the batcher's is one of the node's, so that
 // what the batcher learns of a worker (its speed, its failures) is about that one.
 //
+// It counts what the node does (node_counters.hpp): the batcher below it sees workers, not nodes.
+//
 // When the node is lost, the batcher is told so, and what the node held follows the retry plan. The
 // session of one that fell silent stays and hears what comes too late: the batcher drops and counts
 // it.
@@ -25,6 +27,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace batcher::actors::node {
 
@@ -43,7 +46,9 @@ private:
   struct outstanding {
     std::shared_ptr<job_type> work;
     caf::strong_actor_ptr batcher; // of a sharded one, that shard
-    bool is_abandoned = false;     // the node knows
+    std::uint32_t place = 0;
+    time_point since;
+    bool is_abandoned = false; // the node knows
   };
 
   caf::message_handler further_handlers() override {
@@ -70,7 +75,7 @@ private:
   }
 
   bool on_lost(const caf::error& why) override {
-    jobs_.clear();
+    lose_jobs();
     tell_batcher(leave_message{.worker = ctrl(), .why = why});
     return false;
   }
@@ -88,7 +93,7 @@ private:
 
   // A timer may keep this for long, and the batcher would stay with it.
   void on_end() override {
-    jobs_.clear();
+    lose_jobs();
     places_.clear();
     batcher_ = nullptr;
   }
@@ -96,8 +101,10 @@ private:
   // -- jobs ---------------------------------------------------------------------------------------
 
   void run(std::shared_ptr<job_type> work) {
+    if (!counters().is_connected()) return; // lost meanwhile, as the batcher hears
     auto batcher = caf::actor_cast<caf::strong_actor_ptr>(current_sender());
     if (work->abandoned.load(std::memory_order_relaxed)) return give_back(batcher, std::move(work));
+    auto since = now();
     job_head head{.id = ++*seed().last_job,
                   .worker = place_of(batcher, work->worker),
                   .attempt = static_cast<std::uint32_t>(work->attempt),
@@ -109,7 +116,9 @@ private:
       work->failure = std::move(why);
       return give_back(batcher, std::move(work));
     }
-    jobs_.emplace(head.id, outstanding{std::move(work), std::move(batcher)});
+    counters().on_dispatched(work->items, work->attempt);
+    if (held_[head.worker]++ == 0) counters().set_busy(++busy_);
+    jobs_.emplace(head.id, outstanding{std::move(work), std::move(batcher), head.worker, since});
     send_to_peer(std::move(out));
   }
 
@@ -135,13 +144,32 @@ private:
     if (from.has_failed()) return drop_peer();
     auto node = jobs_.extract(head.id);
     if (node.empty()) return count_late();
-    auto& [work, batcher, is_abandoned] = node.mapped();
-    work->report.executed = duration{std::max<std::int64_t>(head.executed_ns, 0)};
+    auto& one = node.mapped();
+    auto& work = *one.work;
+    work.report.executed = duration{std::max<std::int64_t>(head.executed_ns, 0)};
     if (head.outcome == errc::none)
-      read_results(from, *work);
+      read_results(from, work);
     else
-      fail(*work, error_of_bytes(head.failure));
-    give_back(batcher, std::move(work));
+      fail(work, error_of_bytes(head.failure));
+    counters().on_times(now() - one.since, duration{head.held_ns}, work.report.executed);
+    count_end(one, result_of(work));
+    give_back(one.batcher, std::move(one.work));
+  }
+
+  static node_result result_of(const job_type& work) {
+    if (work.abandoned.load(std::memory_order_relaxed)) return node_result::late;
+    bool is_whole = work.outcome == errc::none && work.results.size() == work.items;
+    return is_whole ? node_result::ok : node_result::failed;
+  }
+
+  void count_end(const outstanding& one, node_result how) {
+    if (--held_[one.place] == 0) counters().set_busy(--busy_);
+    counters().on_ended(how, one.work->items);
+    if (how == node_result::late) counters().on_late_answer();
+  }
+
+  void lose_jobs() {
+    for (auto& [id, one] : std::exchange(jobs_, {})) count_end(one, node_result::lost);
   }
 
   static void read_results(byte_reader& from, job_type& work) {
@@ -166,10 +194,14 @@ private:
   }
 
   // A batch of number 0 is none that the batcher has.
-  void count_late() { give_back(batcher_, std::make_shared<job_type>(0)); }
+  void count_late() {
+    counters().on_late_answer();
+    give_back(batcher_, std::make_shared<job_type>(0));
+  }
 
   std::uint32_t place_of(const caf::strong_actor_ptr& batcher, worker_id id) {
     auto next = static_cast<std::uint32_t>(places_.size());
+    held_.resize(places_.size() + 1);
     return places_.try_emplace({batcher, id}, next).first->second;
   }
 
@@ -178,6 +210,7 @@ private:
   // The batcher ends this when the last batch is back.
   void leave() {
     expect_end();
+    counters().set_leaving();
     tell_batcher(leave_message{.worker = ctrl(), .why = {}});
   }
 
@@ -188,6 +221,8 @@ private:
   caf::strong_actor_ptr batcher_;
   std::unordered_map<std::uint64_t, outstanding> jobs_;
   std::map<std::pair<caf::strong_actor_ptr, worker_id>, std::uint32_t> places_;
+  std::vector<std::size_t> held_; // batches, by place
+  std::size_t busy_ = 0;          // places that hold any
 };
 
 } // namespace batcher::actors::node
