@@ -76,6 +76,7 @@ void refusals::set(errc code, const std::string& text) { set(code, caf::make_err
 caf::error batcher_has_ended() { return caf::make_error(errc::shut_down, "the batcher has ended"); }
 
 std::string text_of(const caf::error& why) {
+  if (!why) return {}; // in 0.17.6 it has no context
   const auto& context = why.context();
   if (context.empty() || !context.match_element<std::string>(0)) return {};
   return context.get_as<std::string>(0);

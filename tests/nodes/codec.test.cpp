@@ -143,6 +143,12 @@ TEST_CASE("types say whether they can travel") {
   STATIC_REQUIRE_FALSE(compat::is_inspectable<std::unique_ptr<std::ostream>>());
 }
 
+TEST_CASE("what is no error has no text and no hint") {
+  caf::error none;
+  CHECK(text_of(none).empty());
+  CHECK_FALSE(hint_of(none));
+}
+
 TEST_CASE("every error of ours arrives with its text") {
   for (auto code : all_errcs) {
     if (code == errc::none) continue;

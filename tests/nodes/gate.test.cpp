@@ -45,6 +45,7 @@ struct stranger_fixture : node_fixture {
     x.response_type = actors::compat::name_of_type<int>();
     x.workers = x.credit = 1;
     x.max_silence_ns = duration{1h}.count();
+    x.process = wire::own_process();
     return x;
   }
 
@@ -179,6 +180,140 @@ TEST_CASE_METHOD(stranger_fixture, "a peer that sends more than a message may ho
   CHECK(text(wire::error_of_bytes(told.back().bytes)).find("max_message_bytes")
         != std::string::npos);
   CHECK(count(event::left) == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "parts that are more than a message may hold drop the peer") {
+  publish(spawn_doubler(), {.max_message_bytes = 1'024});
+  say_hello(good_hello());
+  auto part = frame_of(wire::frame_kind::part);
+  part.bytes.resize(512);
+  say(session, part);
+  say(session, part);
+  CHECK(count(event::left) == 0);
+  part.bytes.resize(1);
+  say(session, part);
+  CHECK(count(event::left) == 1);
+  CHECK(text(wire::error_of_bytes(told.back().bytes)).find("max_message_bytes")
+        != std::string::npos);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a peer that sends too many requests in a message is dropped") {
+  publish(spawn_doubler());
+  say_hello(good_hello());
+  auto damaged = [](std::size_t requests) {
+    auto msg = frame_of(wire::frame_kind::requests, wire::group_head{.first_id = 1});
+    wire::byte_writer{msg.bytes}.length(requests);
+    msg.bytes.append(requests, '\0');
+    return msg;
+  };
+  say(session, damaged(wire::most_requests));
+  CHECK(count(event::left) == 0);
+  say(session, damaged(wire::most_requests + 1));
+  CHECK(count(event::left) == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture,
+                 "a hello that is too long is refused, and says how long it may be") {
+  publish(spawn_doubler());
+  auto x = good_hello();
+  x.name = std::string(4'096, 'x');
+  say_hello(x);
+  REQUIRE(refusal());
+  CHECK(*refusal() == caf::make_error(errc::incompatible));
+  CHECK(text(*refusal()).find("4096") != std::string::npos);
+  CHECK(wire::content_of<wire::refusal>(told.back())->attempt == 7);
+  CHECK(told.back().bytes.size() < 1'024);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "a peer has one session, and the latest hello counts") {
+  publish(spawn_doubler(), {.max_nodes = 1});
+  auto before = time.system().registry().running();
+  for (int i = 1; i <= 3; ++i) {
+    say_hello(good_hello());
+    CHECK_FALSE(refusal());
+    CHECK(count(event::connected) == static_cast<std::size_t>(i));
+    CHECK(count(event::lost) == static_cast<std::size_t>(i - 1));
+  }
+  CHECK(time.system().registry().running() == before + 1);
+  say(session, frame_of(wire::frame_kind::goodbye));
+  CHECK(count(event::left) == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "what a worker held that says hello again runs elsewhere") {
+  auto b = spawn_bare({.when_idle = when_idle::immediate, .on_failure = retry::idempotent{}});
+  publish(b);
+  say_hello(good_hello(wire::role::worker));
+  request(b, 0, 1);
+  CHECK(told.back().kind == static_cast<std::uint8_t>(wire::frame_kind::job));
+  join(doubler());
+  say_hello(good_hello(wire::role::worker));
+  CHECK(values.size() == 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture,
+                 "another process of the same node id has to wait for the end of one") {
+  publish(spawn_doubler(), {.max_silence = 2s});
+  say_hello(good_hello());
+  CHECK_FALSE(refusal());
+  auto other = good_hello();
+  ++other.process;
+  time.advance(1s);
+  say_hello(other);
+  REQUIRE(refusal());
+  CHECK(*refusal() == caf::make_error(errc::incompatible));
+  for (auto part : {"stranger", "node id", "--pid=host"})
+    CHECK(text(*refusal()).find(part) != std::string::npos);
+  time.advance(1s); // the first one is silent
+  CHECK(count(event::lost) == 1);
+  say_hello(other);
+  CHECK_FALSE(refusal());
+  CHECK(count(event::connected) == 2);
+}
+
+TEST_CASE_METHOD(stranger_fixture,
+                 "sessions of lost peers are no more than max_nodes, the oldest ends") {
+  publish(spawn_doubler(), {.max_nodes = 1, .max_silence = 2s});
+  auto before = time.system().registry().running();
+  for (int i = 0; i < 3; ++i) {
+    say_hello(good_hello(wire::role::worker));
+    time.advance(2s);
+  }
+  CHECK(count(event::lost) == 3);
+  CHECK(time.system().registry().running() == before + 1);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "no timer keeps the session of a lost peer that has ended") {
+  publish(spawn_doubler(), {.max_silence = 2s});
+  say_hello(good_hello(wire::role::worker));
+  auto addr = caf::actor_cast<caf::actor_addr>(session);
+  time.advance(2s);
+  REQUIRE(count(event::lost) == 1);
+  actors::compat::anon_send(gate, wire::close_atom_v);
+  time.run();
+  session = nullptr; // known from its goodbye
+  time.advance(2s);
+  bool is_there = caf::actor_cast<caf::strong_actor_ptr>(addr) != nullptr;
+  CHECK_FALSE(is_there);
+}
+
+TEST_CASE_METHOD(stranger_fixture, "the port is closed when the batcher ends") {
+  std::vector<caf::actor_addr> closed;
+  auto middleman = time.system().spawn([&](caf::event_based_actor*) -> caf::behavior {
+    return {[&](caf::unpublish_atom, const caf::actor_addr& whom, std::uint16_t port) {
+      CHECK(port == 0); // all of the gate's
+      closed.push_back(whom);
+    }};
+  });
+  auto b = spawn_doubler();
+  auto settings = wire::gate_for<int, int>(b, {}, "sums");
+  settings.network = middleman;
+  gate = wire::spawn_gate(time.system(), std::move(settings));
+  time.run();
+  CHECK(closed.empty());
+  caf::anon_send_exit(b, caf::exit_reason::kill);
+  time.run();
+  CHECK(closed == std::vector{gate.address()});
+  caf::anon_send_exit(middleman, caf::exit_reason::kill);
 }
 
 TEST_CASE_METHOD(stranger_fixture, "a silent peer is given up at max_silence") {

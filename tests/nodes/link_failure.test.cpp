@@ -87,6 +87,34 @@ TEST_CASE_METHOD(node_fixture, "a request that waits for the connection expires 
   CHECK(errors.count(1) == 1);
 }
 
+TEST_CASE_METHOD(node_fixture, "a request whose time is over already expires, and no other") {
+  auto far = spawn_doubler({.max_delay = 1h});
+  publish(far);
+  auto b = connect();
+  request(b, 0, 3);
+  submit(b, {.request = 7, .timeout = -1ms});
+  std::optional<actors::bulk_results<int>> results;
+  actors::ask_all(b, actors::bulk<int>{.requests = {8, 9}, .timeout = -1ns},
+                  [&](actors::bulk_results<int> all) { results = std::move(all); });
+  time.run();
+  CHECK(failed_with(errc::expired) == 1);
+  CHECK(errors.size() == 1);
+  REQUIRE(results);
+  for (auto& one : *results) CHECK(one == caf::make_error(errc::expired));
+  CHECK(count(event::lost) == 0);
+  CHECK(stats(far).counters.queue_items == 3);
+}
+
+TEST_CASE_METHOD(node_fixture, "time that was over before it waited for the link stays over") {
+  publish(spawn_doubler());
+  auto b = connect();
+  state = network::is_silent;
+  break_cable(0);
+  submit(b, {.request = 7, .timeout = -1ms});
+  time.advance(0ns);
+  CHECK(failed_with(errc::expired) == 1);
+}
+
 TEST_CASE_METHOD(node_fixture, "an attempt that nobody answers is over after connect_timeout") {
   state = network::is_silent;
   auto b = connect({.reconnect = {.connect_timeout = 2s, .retry_delay = 100ms}});
@@ -142,6 +170,17 @@ TEST_CASE_METHOD(node_fixture, "a client with other types is refused, and told s
   for (auto part : {"double", "string", "int32_t", "client", "sums"})
     CHECK(text(*why).find(part) != std::string::npos);
   CHECK(count(event::refused) == 2); // both sides
+}
+
+TEST_CASE_METHOD(node_fixture,
+                 "a batcher's process with our node id is told from one that is empty") {
+  state = network::takes_us_for_them;
+  auto b = connect({.max_outage = 1h});
+  request(b, 0, 1);
+  REQUIRE(failed_with(errc::incompatible) == 1);
+  auto why = text(errors.begin()->second);
+  for (auto part : {"host:1", "node id", "--pid=host"}) CHECK(why.find(part) != std::string::npos);
+  CHECK(count(event::refused) == 1);
 }
 
 TEST_CASE_METHOD(node_fixture, "the end of the batcher answers its clients on other nodes") {

@@ -70,6 +70,26 @@ struct cable {
     for (auto& [to, what] : std::exchange(held, {})) send(to, what);
   }
 
+  /// Lets through what was held and does not take more bytes, the oldest of each side first.
+  void release(std::size_t bytes_each_way) {
+    for (auto left : {near, far}) {
+      auto budget = left == near ? std::ref(to_near) : std::ref(to_far);
+      budget.get() += bytes_each_way;
+      for (auto it = held.begin(); it != held.end();) {
+        if (it->to != left) {
+          ++it;
+          continue;
+        }
+        if (it->what.bytes.size() > budget.get()) break;
+        budget.get() -= it->what.bytes.size();
+        send(it->to, it->what);
+        it = held.erase(it);
+      }
+    }
+  }
+  std::size_t to_near = 0; // what may still go through
+  std::size_t to_far = 0;
+
   void send(const caf::strong_actor_ptr& to, const wire::frame& what) const {
     actors::compat::send(nullptr, self, caf::actor_cast<caf::abstract_actor*>(to), what);
   }
@@ -209,7 +229,7 @@ struct node_fixture {
   // -- the network --------------------------------------------------------------------------------
 
   /// Whether an attempt to connect is answered, and how.
-  enum class network { works, refuses, is_silent };
+  enum class network { works, refuses, is_silent, takes_us_for_them };
   network state = network::works;
 
   caf::behavior dial_up(caf::event_based_actor* self) {
@@ -222,6 +242,8 @@ struct node_fixture {
           unanswered.emplace_back(*self->current_mailbox_element());
           return caf::delegated<caf::node_id, caf::strong_actor_ptr, std::set<std::string>>{};
         }
+        if (state == network::takes_us_for_them) // as CAF does if both have the same node id
+          return {self->system().node(), caf::strong_actor_ptr{}, std::set<std::string>{}};
         auto own = std::make_shared<cable>();
         auto actor = self->spawn(cable_actor, own);
         own->self = caf::actor_cast<caf::strong_actor_ptr>(actor);

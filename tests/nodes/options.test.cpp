@@ -51,8 +51,15 @@ TEST_CASE("validate finds every problem of the node options") {
         == of_node);
 }
 
+TEST_CASE("a name fits into every message") {
+  CHECK(validate(connect_options{.name = std::string(256, 'x')}).empty());
+  CHECK(knobs_of(connect_options{.name = std::string(257, 'x')}) == texts{"name"});
+  CHECK(knobs_of(join_options{.name = std::string(257, 'x')}) == texts{"name"});
+}
+
 TEST_CASE("an address that others can reach is refused unless that is wanted") {
-  for (auto address : {"0.0.0.0", "192.168.1.7", "::", "example.org"}) {
+  for (auto address :
+       {"0.0.0.0", "192.168.1.7", "::", "example.org", "127.0.0.1.example.org", "127.1"}) {
     auto problems = validate(publish_options{.bind = address});
     REQUIRE(problems.size() == 1);
     CHECK(problems.front().find("allow_untrusted_network") != std::string::npos);

@@ -16,6 +16,26 @@ options one_each(retry_policy again = retry::never{}) {
   return {.max_batch_items = 1, .when_idle = when_idle::immediate, .on_failure = again};
 }
 
+// A worker's mailbox: lets one job through, and keeps the others in `behind`, which pass when called.
+caf::behavior in_front_of(caf::event_based_actor* self, const actors::worker_handle& worker,
+                          std::vector<std::function<void()>>& behind) {
+  auto has_one = std::make_shared<bool>(false);
+  return {
+    [worker](actors::start_atom) { actors::compat::anon_send(worker, actors::start_atom_v); },
+    [](const actors::job_done_message&) {},
+    [self, worker, has_one, &behind](const actors::job_message& msg) {
+      auto pass = [worker, msg,
+                   node = caf::actor_cast<caf::strong_actor_ptr>(self->current_sender())] {
+        actors::compat::send(nullptr, node, caf::actor_cast<caf::abstract_actor*>(worker), msg);
+      };
+      if (std::exchange(*has_one, true))
+        behind.push_back(pass);
+      else
+        pass();
+    },
+  };
+}
+
 } // namespace
 
 TEST_CASE_METHOD(node_fixture,
@@ -126,20 +146,30 @@ TEST_CASE_METHOD(node_fixture,
                  "what a node has not begun when it loses its batcher it does not begin") {
   auto b = spawn_bare(one_each());
   publish(b);
-  int runs = 0;
-  caf::actor node = join([&] {
-    return [&](batch xs) {
-      ++runs;
-      return doubled(xs);
-    };
-  });
-  // The worker has no turn between the job and the loss.
-  actors::ask(b, 0, [](const caf::expected<int>&) {});
-  while (cables[0]->count(wire::frame_kind::job) == 0) REQUIRE(time.step());
-  caf::anon_send_exit(cables[0]->self, caf::exit_reason::kill);
+  std::vector<std::function<void()>> behind;
+  auto start = [&](caf::event_based_actor* self, std::size_t number) {
+    using factory = decltype(holder());
+    auto worker = self->spawn(actors::worker_actor<int, int, factory>,
+                              std::make_shared<const factory>(holder()), number,
+                              std::make_shared<const actors::hooks<int, int>>());
+    auto first = self->spawn(
+      [&behind, worker](caf::event_based_actor* own) { return in_front_of(own, worker, behind); });
+    return caf::actor_cast<actors::worker_handle>(first);
+  };
+  actors::join_options opts{.credit = 2, .has_threads = false, .on_event = keep_events()};
+  all_nodes.push_back(time.system().spawn<wire::worker_node<int, int>>(
+    std::move(opts), std::string{"host"}, std::uint16_t{1}, connector, start));
   time.run();
-  CHECK(runs <= 1);
-  CHECK(node);
+  request(b, 0, 2);
+  REQUIRE(called.size() == 1);
+  REQUIRE(behind.size() == 1);
+  break_cable(0);
+  CHECK(failed_with(errc::worker_lost) == 2);
+  finish_oldest();
+  behind.front()();
+  time.run();
+  CHECK(called.size() == 1);
+  CHECK(promises.empty());
 }
 
 TEST_CASE_METHOD(node_fixture, "a node that dies before it was known to the batcher hurts nobody") {

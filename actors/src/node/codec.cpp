@@ -6,14 +6,25 @@
 
 #include "batcher/actors/messages.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 namespace batcher::actors::node {
 
 namespace {
 
 enum class error_kind : std::uint8_t { none, own, queue_full, foreign };
+
+// Between two characters of UTF-8.
+std::string cut(std::string text, std::size_t most) {
+  constexpr std::string_view dots = "...";
+  if (text.size() <= most) return text;
+  auto end = most - std::min(most, dots.size());
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80u) --end;
+  return text.erase(end).append(dots.substr(0, most));
+}
 
 constexpr std::uint8_t code_of(errc x) { return static_cast<std::uint8_t>(x); }
 
@@ -46,14 +57,14 @@ caf::error foreign_error(byte_reader& from) {
 
 } // namespace
 
-void write_error(byte_writer& to, const caf::error& why) {
+void write_error(byte_writer& to, const caf::error& why, std::size_t most_text_bytes) {
   if (!why) return to.number(error_kind::none);
   auto own = own_code(why);
   auto hint = hint_of(why);
   to.number(hint ? error_kind::queue_full : own ? error_kind::own : error_kind::foreign);
   to.number(own ? code_of(*own) : why.code());
   if (!own) to.text(compat::category_of(why));
-  to.text(compat::text_of_context(why));
+  to.text(cut(compat::text_of_context(why), most_text_bytes));
   if (!hint) return;
   to.number(hint->queue_items);
   to.number(hint->retry_after.count());
@@ -76,10 +87,10 @@ caf::error read_error(byte_reader& from) {
   return caf::make_error(errc::batch_failed, "the bytes of an error are damaged");
 }
 
-std::string bytes_of_error(const caf::error& why) {
+std::string bytes_of_error(const caf::error& why, std::size_t most_text_bytes) {
   std::string out;
   byte_writer to{out};
-  write_error(to, why);
+  write_error(to, why, most_text_bytes);
   return out;
 }
 

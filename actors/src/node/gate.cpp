@@ -9,9 +9,10 @@
 
 #include <caf/event_based_actor.hpp>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <random>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::uint32_t most_workers = 4'096;
 constexpr std::uint32_t most_credit = 1'024;
+// It is kept for as long as its session lives.
+constexpr std::size_t most_hello_bytes = 4'096;
 
 class gate final : public caf::event_based_actor {
 public:
@@ -50,6 +53,12 @@ protected:
   }
 
 private:
+  struct member {
+    std::string name;
+    caf::actor_addr peer;
+    std::uint64_t process = 0;
+  };
+
   static void end(const caf::actor_addr& addr) {
     if (auto session = caf::actor_cast<caf::actor>(addr))
       caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
@@ -58,10 +67,17 @@ private:
   void watch(const caf::actor& whom) {
     compat::monitor(this, whom, [this](const caf::actor_addr& addr, const caf::error&) {
       if (addr == settings_.batcher)
-        quit();
+        close();
       else
         on_session_end(addr);
     });
+  }
+
+  // Whoever has published it may keep it for long.
+  void close() {
+    if (settings_.network)
+      compat::anon_send(settings_.network, caf::unpublish_atom_v, address(), std::uint16_t{0});
+    quit();
   }
 
   void receive(const frame& msg) {
@@ -69,14 +85,41 @@ private:
     if (!peer) return;
     if (static_cast<frame_kind>(msg.kind) != frame_kind::hello)
       return; // of one that was let in late
+    if (msg.bytes.size() > most_hello_bytes)
+      return refuse(peer, {.attempt = attempt_of(msg)},
+                    incompatible("a hello of " + std::to_string(msg.bytes.size())
+                                 + " bytes is longer than " + std::to_string(most_hello_bytes)
+                                 + "; let the names of types be shorter"));
     auto greeting = content_of<hello>(msg);
-    if (!greeting)
-      return refuse(peer, {}, caf::make_error(errc::incompatible, "that was no hello"));
-    if (auto why = problem_of(*greeting)) return refuse(peer, *greeting, std::move(why));
+    if (!greeting) return refuse(peer, {}, incompatible("that was no hello"));
+    replace(peer->address(), *greeting);
+    if (auto why = problem_of(*greeting, peer->node()))
+      return refuse(peer, *greeting, std::move(why));
     let_in(std::move(peer), std::move(*greeting));
   }
 
-  caf::error problem_of(const hello& x) const {
+  // A peer that says hello has given up the session that it had, though that may not know it yet.
+  void replace(const caf::actor_addr& peer, const hello& x) {
+    auto it = std::find_if(sessions_.begin(), sessions_.end(), [&](auto& one) {
+      return one.second.peer == peer && one.second.process == x.process;
+    });
+    if (it == sessions_.end()) return;
+    auto node = sessions_.extract(it);
+    auto why = caf::make_error(errc::worker_lost, x.name + " says hello again");
+    if (auto session = caf::actor_cast<caf::actor>(node.key()))
+      compat::anon_send(session, caf::exit_msg{address(), why});
+    tell({.what = node_event::kind::lost, .peer = std::move(node.mapped().name), .why = why});
+  }
+
+  // To CAF both are one process, which gets the frames of both. As soon as the one that was let in is
+  // gone or silent, the other one may have its place: it may be the same, started anew.
+  bool is_taken(const caf::node_id& node, std::uint64_t process) const {
+    return std::any_of(sessions_.begin(), sessions_.end(), [&](auto& one) {
+      return one.second.process != process && one.second.peer.node() == node;
+    });
+  }
+
+  caf::error problem_of(const hello& x, const caf::node_id& node) const {
     auto& own = settings_;
     if (x.protocol != protocol_version)
       return incompatible("the other side speaks version " + std::to_string(x.protocol)
@@ -94,11 +137,20 @@ private:
       return incompatible(x.name + " brings " + std::to_string(x.workers)
                           + " workers with a credit of " + std::to_string(x.credit)
                           + ", out of range");
+    if (is_taken(node, x.process)) return incompatible(x.name + same_node_id(to_string(node)));
     if (sessions_.size() >= own.opts.max_nodes)
       return caf::make_error(errc::batcher_lost, own.batcher_name + " has "
                                                    + std::to_string(own.opts.max_nodes)
                                                    + " nodes, its limit (max_nodes)");
     return {};
+  }
+
+  // Which comes behind the protocol's number and the role.
+  static std::uint64_t attempt_of(const frame& hello) {
+    byte_reader from{hello.bytes};
+    static_cast<void>(from.number<std::uint32_t>());
+    static_cast<void>(from.number<role>());
+    return from.number<std::uint64_t>();
   }
 
   static caf::error incompatible(std::string text) {
@@ -114,11 +166,11 @@ private:
   }
 
   void let_in(caf::strong_actor_ptr peer, hello greeting) {
-    auto name = greeting.name;
+    member who{.name = greeting.name, .peer = peer->address(), .process = greeting.process};
     bool is_client = greeting.as == role::client;
     auto counters = std::make_shared<node_counters>(
       is_client ? node_role::client : node_role::worker, is_client ? 0 : greeting.workers);
-    if (auto& to = settings_.opts.observer) to->on_node(name, counters);
+    if (auto& to = settings_.opts.observer) to->on_node(who.name, counters);
     session_seed seed{.peer = std::move(peer),
                       .greeting = std::move(greeting),
                       .gate_id = id_,
@@ -130,22 +182,28 @@ private:
                       .counters = std::move(counters)};
     auto& make = is_client ? settings_.make_client : settings_.make_worker;
     auto session = make(system(), std::move(seed));
-    sessions_.emplace(session.address(), name);
+    auto name = who.name;
+    sessions_.emplace(session.address(), std::move(who));
     watch(session);
     tell({.what = node_event::kind::connected, .peer = std::move(name)});
   }
 
   void on_session_end(const caf::actor_addr& addr) {
-    lost_.erase(addr);
+    std::erase(lost_, addr);
     auto node = sessions_.extract(addr);
-    if (!node.empty()) tell({.what = node_event::kind::left, .peer = std::move(node.mapped())});
+    if (!node.empty())
+      tell({.what = node_event::kind::left, .peer = std::move(node.mapped().name)});
   }
 
   void on_lost(const caf::error& why) {
     auto node = sessions_.extract(caf::actor_cast<caf::actor_addr>(current_sender()));
     if (node.empty()) return;
-    lost_.insert(node.key());
-    tell({.what = node_event::kind::lost, .peer = std::move(node.mapped()), .why = why});
+    lost_.push_back(node.key());
+    if (lost_.size() > settings_.opts.max_nodes) {
+      end(lost_.front());
+      lost_.pop_front();
+    }
+    tell({.what = node_event::kind::lost, .peer = std::move(node.mapped().name), .why = why});
   }
 
   void tell(const node_event& what) {
@@ -154,8 +212,8 @@ private:
 
   gate_settings settings_;
   std::uint64_t id_;
-  std::map<caf::actor_addr, std::string> sessions_; // and their peers' names
-  std::set<caf::actor_addr> lost_;                  // those that only hear what comes too late
+  std::map<caf::actor_addr, member> sessions_;
+  std::deque<caf::actor_addr> lost_; // those that only hear what comes too late, oldest first
   std::shared_ptr<std::atomic<std::uint64_t>> last_job_ =
     std::make_shared<std::atomic<std::uint64_t>>(0);
 };

@@ -6,6 +6,7 @@
 
 #include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
+#include "batcher/actors/node/parts.hpp"
 #include "batcher/actors/node/pulse.hpp"
 
 #include <caf/behavior.hpp>
@@ -42,6 +43,7 @@ protected:
     return {
       [this](line_start& msg) {
         greeting_ = std::move(msg.greeting);
+        greeting_.process = own_process();
         if (state_ == state::idle) dial();
       },
       [this](line_send& msg) {
@@ -79,9 +81,10 @@ private:
     greeting_.attempt = random_();
     compat::request(this, settings_.connector, caf::connect_atom_v, settings_.host, settings_.port)
       .then(
-        [this, attempt = greeting_.attempt](const caf::node_id&, const caf::strong_actor_ptr& gate,
+        [this, attempt = greeting_.attempt](const caf::node_id& node,
+                                            const caf::strong_actor_ptr& gate,
                                             const std::set<std::string>&) {
-          greet(attempt, gate);
+          greet(attempt, node, gate);
           arm();
         },
         [this, attempt = greeting_.attempt](const caf::error& why) {
@@ -93,8 +96,12 @@ private:
     arm();
   }
 
-  void greet(std::uint64_t attempt, const caf::strong_actor_ptr& gate) {
+  void greet(std::uint64_t attempt, const caf::node_id& node, const caf::strong_actor_ptr& gate) {
     if (attempt != greeting_.attempt || state_ != state::connecting) return;
+    // CAF takes that for this process and drops the connection.
+    if (!gate && node == system().node())
+      return fail(caf::make_error(errc::incompatible,
+                                  "the process at " + peer() + same_node_id(to_string(node))));
     if (!gate)
       return fail(caf::make_error(errc::batcher_lost, "nothing is published at " + peer()));
     state_ = state::greeting;
@@ -110,6 +117,12 @@ private:
     bool is_known = state_ == state::up && current_sender() == session_;
     if (!is_known) return; // of a session that was given up
     pulse_.on_heard(now());
+    if (parts_.bytes_with(msg) > max_message_bytes_) {
+      auto why = caf::make_error(errc::incompatible, peer() + " sent more than max_message_bytes");
+      say_goodbye(session_, why);
+      return lose(std::move(why));
+    }
+    if (!parts_.take(msg)) return;
     if (kind == frame_kind::goodbye)
       lose(msg.bytes.empty() ? caf::error{} : error_of_bytes(msg.bytes));
     else if (kind != frame_kind::alive)
@@ -126,6 +139,8 @@ private:
     failures_ = 0;
     up_since_ = now();
     session_ = std::move(session);
+    parts_ = {};
+    max_message_bytes_ = content->max_message_bytes;
     auto own = settings_.reconnect.max_silence;
     pulse_ = pulse{now(), own, duration{std::max<std::int64_t>(content->max_silence_ns, 1)}};
     compat::monitor(
@@ -230,7 +245,9 @@ private:
 
   void send(const caf::strong_actor_ptr& to, frame what) {
     pulse_.on_sent(now());
-    compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(to), std::move(what));
+    send_in_parts(std::move(what), [&](frame part) {
+      compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(to), std::move(part));
+    });
   }
 
   void say_goodbye(const caf::strong_actor_ptr& to, const caf::error& why) {
@@ -252,6 +269,8 @@ private:
   time_point until_; // while connecting, greeting or pausing
   caf::strong_actor_ptr session_;
   pulse pulse_;
+  collected_parts parts_;
+  std::uint64_t max_message_bytes_ = 0;
   std::size_t failures_ = 0; // attempts in a row
   std::size_t waits_ = 0;    // since it was last up for long
   time_point up_since_;

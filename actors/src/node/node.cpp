@@ -47,6 +47,17 @@ void require_valid(const char* what, const std::vector<std::string>& problems) {
   throw invalid_options{text};
 }
 
+void require_watch(const caf::actor_system& system, const char* what, const char* knob,
+                   duration max_silence) {
+  auto watched = compat::watched_silence(system.config());
+  if (!watched || max_silence <= *watched) return;
+  auto seconds = [](duration d) { return std::to_string(to_seconds(d)) + " s"; };
+  require_valid(what,
+                {std::string{knob} + " is " + seconds(max_silence)
+                 + ", but CAF closes a connection after " + seconds(*watched)
+                 + " of silence: let network_config::watch_connections be as long, on all nodes"});
+}
+
 namespace {
 
 void warn_of_strangers(const caf::actor_system& system, const gate_settings& settings) {
@@ -88,6 +99,7 @@ publication open(caf::actor_system& system, gate_settings settings) {
   auto connector = connector_of(system);
   warn_of_strangers(system, settings);
   auto opts = settings.opts;
+  settings.network = caf::actor_cast<caf::actor>(system.middleman().actor_handle());
   auto gate = spawn_gate(system, std::move(settings));
   auto opened = listen(system, connector, gate, opts);
   if (!opened) {

@@ -6,6 +6,9 @@
 
 #include "batcher/actors/node/caf_compat.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <string_view>
 
 namespace batcher::actors {
@@ -14,6 +17,7 @@ namespace {
 
 constexpr duration least_wait = std::chrono::milliseconds{1};
 constexpr duration least_patience = std::chrono::milliseconds{10};
+constexpr std::size_t most_name_bytes = 256;
 constexpr duration hour = std::chrono::hours{1};
 
 std::string text_of(std::size_t x) { return std::to_string(x); }
@@ -39,7 +43,9 @@ public:
   }
 
   void name(std::string_view value) {
-    require(!value.empty(), "name", "empty", "a text of at least one character");
+    require(!value.empty() && value.size() <= most_name_bytes, "name",
+            value.empty() ? "empty" : text_of(value.size()) + " bytes long",
+            "a text of 1 to " + text_of(most_name_bytes) + " bytes");
   }
 
   void reconnect(const reconnect_options& opts) {
@@ -59,7 +65,9 @@ private:
 } // namespace
 
 bool is_loopback(const std::string& address) {
-  return address.starts_with("127.") || address == "localhost" || address == "::1";
+  if (address == "localhost" || address == "::1") return true;
+  in_addr parsed{};
+  return ::inet_pton(AF_INET, address.c_str(), &parsed) == 1 && ntohl(parsed.s_addr) >> 24u == 127;
 }
 
 bool tls_keeps_strangers_out() noexcept { return !compat::has_busy_handshakes; }

@@ -49,10 +49,11 @@ void session::on_exit() {
   seed_.peer = nullptr;
   counters().set_left();
   seed_.counters.reset();
+  parts_ = {};
 }
 
 void session::send_goodbye() {
-  auto bytes = why_ ? bytes_of_error(why_) : std::string{};
+  auto bytes = why_ ? bytes_of_error(why_, seed_.max_message_bytes / 2) : std::string{};
   send_to_peer({.kind = static_cast<std::uint8_t>(frame_kind::goodbye), .bytes = std::move(bytes)});
 }
 
@@ -79,8 +80,10 @@ void session::let_in() {
 
 void session::send_to_peer(frame what) {
   pulse_.on_sent(now());
-  compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(seed_.peer),
-               std::move(what));
+  send_in_parts(std::move(what), [this](frame part) {
+    compat::send(context(), ctrl(), caf::actor_cast<caf::abstract_actor*>(seed_.peer),
+                 std::move(part));
+  });
 }
 
 void session::end(caf::error why) {
@@ -95,6 +98,12 @@ void session::drop_peer() {
 
 void session::handle(frame& msg) {
   if (current_sender() != seed_.peer) return;
+  if (!is_lost_) pulse_.on_heard(now());
+  if (auto bytes = parts_.bytes_with(msg); bytes > seed_.max_message_bytes)
+    return end(
+      caf::make_error(errc::incompatible, seed_.greeting.name + " sent " + std::to_string(bytes)
+                                            + " bytes at once, more than max_message_bytes"));
+  if (!parts_.take(msg)) return;
   auto kind = static_cast<frame_kind>(msg.kind);
   if (kind == frame_kind::goodbye) {
     is_peer_gone_ = true;
@@ -102,11 +111,6 @@ void session::handle(frame& msg) {
     on_lost(caf::make_error(errc::worker_lost, seed_.greeting.name + " has left"));
     return quit();
   }
-  if (!is_lost_) pulse_.on_heard(now());
-  if (msg.bytes.size() > seed_.max_message_bytes)
-    return end(caf::make_error(errc::incompatible,
-                               seed_.greeting.name + " sent " + std::to_string(msg.bytes.size())
-                                 + " bytes at once, more than max_message_bytes"));
   if (kind != frame_kind::alive) take(kind, msg);
   if (is_lost_) refuse_lost();
 }
@@ -149,6 +153,8 @@ void session::tick() {
 
 void session::arm() {
   auto at = is_lost_ ? lingers_until_.value_or(lost_at_ + max_linger) : pulse_.next();
+  // A timer keeps its actor, even one that has ended: longer waits go in steps.
+  at = std::min(at, now() + seed_.max_silence);
   if (armed_for_ && *armed_for_ <= at) return;
   armed_for_ = at;
   compat::send_at(clock(), at, ctrl(), tick_atom_v, ++generation_);

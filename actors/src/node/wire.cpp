@@ -4,6 +4,8 @@
 
 #include "batcher/actors/node/wire.hpp"
 
+#include <random>
+
 namespace batcher::actors::node {
 
 namespace {
@@ -37,6 +39,7 @@ void rest_of_hello(Each each, Hello& x) {
   each(x.workers);
   each(x.credit);
   each(x.max_silence_ns);
+  each(x.process);
 }
 
 template <class Each, class... Members>
@@ -45,6 +48,19 @@ void all(Each each, Members&... members) {
 }
 
 } // namespace
+
+std::uint64_t own_process() {
+  static const std::uint64_t number =
+    std::random_device{}() | std::uint64_t{std::random_device{}()} << 32u;
+  return number;
+}
+
+std::string same_node_id(const std::string& id) {
+  return " has the node id of another one, " + id
+         + ": CAF 0.17 makes it of the process id and the network's hardware addresses, and "
+           "containers "
+           "can have both in common; let process ids differ (--pid=host), or use CAF 1.x";
+}
 
 void write(byte_writer& to, const hello& x) {
   to.number(x.protocol);

@@ -56,8 +56,9 @@ enum class errc : std::uint8_t {
   /// The batcher on another node is out of reach, or was lost with the request. Retry only if
   /// repeating is safe; the handle reconnects by itself.
   batcher_lost = 16,
-  /// The other node speaks another version, has other types, or does not do what was asked from
-  /// afar. Build both sides from the same sources; the text names both.
+  /// The other node speaks another version, has other types, does not do what was asked from afar, or
+  /// has the node id of another one. Build both sides from the same sources, and let process ids
+  /// differ; the text says which.
   incompatible = 17,
 };
 

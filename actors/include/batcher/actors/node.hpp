@@ -58,7 +58,7 @@ struct network_registration {
 /// The configuration of an actor system that talks to other nodes: that of `system_config`, CAF's
 /// networking, and the messages between nodes. It lets CAF close connections over which nothing has
 /// come for 5 s, which 0.17.6 does not do by itself; `watch_connections` sets another time, the same
-/// on all nodes.
+/// on all nodes and no shorter than any `max_silence`.
 template <class... IdBlocks>
 class network_config : private network_registration,
                        public system_config<caf::id_block::batcher_nodes, IdBlocks...> {
@@ -138,6 +138,11 @@ namespace node {
 /// Throws `invalid_options` with every problem, or returns.
 void require_valid(const char* what, const std::vector<std::string>& problems);
 
+/// Throws `invalid_options` if CAF closes connections of that system before `max_silence`, which is
+/// the option `knob`.
+void require_watch(const caf::actor_system& system, const char* what, const char* knob,
+                   duration max_silence);
+
 /// Returns who connects and publishes for that system, and is a `line_settings::connector`: CAF's
 /// middleman, or the one that does so over TLS. Throws `std::logic_error` if the system has none, or
 /// TLS without certificates.
@@ -209,9 +214,12 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
 /// What a peer sees when something goes wrong:
 ///   1. It speaks another version of the protocol or has other types: `errc::incompatible`, with a
 ///      text that names both sides. There are `max_nodes` already: `errc::batcher_lost`.
-///   2. It sends bytes that are no message of ours: it is dropped. A single request that cannot be
-///      read is answered with `errc::invalid_request`.
-///   3. Nothing comes from it for `max_silence`: it is given up. If it lives, it says hello again.
+///   2. Another process with its node id is there, see the README's limitations: `errc::incompatible`
+///      until that one is gone or silent for `max_silence`.
+///   3. It sends bytes that are no message of ours, or more than `max_message_bytes`: it is dropped. A
+///      single request that cannot be read is answered with `errc::invalid_request`.
+///   4. Nothing comes from it for `max_silence`: it is given up. If it lives, it says hello again. So
+///      does one that has given up its session, whose place it takes then.
 ///
 /// Throws `invalid_options`, and `std::runtime_error` if the port is in use or the system has no
 /// networking. May be called from any thread that is no actor's.
@@ -220,6 +228,7 @@ template <any_batcher_handle Handle>
                                   const std::string& name = "batcher") {
   auto& system = batcher.home_system();
   node::require_valid("publishing", validate(opts, node::has_safe_tls(system)));
+  node::require_watch(system, "publishing", "max_silence", opts.max_silence);
   return node::open(system,
                     node::gate_for<request_of<Handle>, response_of<Handle>>(batcher, opts, name));
 }
@@ -239,6 +248,7 @@ template <class Request, class Response>
 [[nodiscard]] batcher_handle<Request, Response> connect(caf::actor_system& system, std::string host,
                                                         std::uint16_t port,
                                                         connect_options opts = {}) {
+  node::require_watch(system, "a client", "reconnect.max_silence", opts.reconnect.max_silence);
   return node::spawn_link<Request, Response>(system, std::move(host), port, std::move(opts),
                                              node::connector_of(system));
 }
@@ -259,6 +269,7 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
 [[nodiscard]] joined_node join(caf::actor_system& system, std::string host, std::uint16_t port,
                                Factory make_worker, join_options opts = {},
                                hooks<Request, Response> how = {}) {
+  node::require_watch(system, "a worker node", "reconnect.max_silence", opts.reconnect.max_silence);
   return joined_node{node::spawn_node<Request, Response>(
     system, std::move(host), port, std::move(make_worker), std::move(opts), std::move(how),
     node::connector_of(system))};

@@ -9,6 +9,7 @@
 #include "batcher/actors/node/bytes.hpp"
 
 #include <caf/deep_to_string.hpp>
+#include <caf/defaults.hpp>
 #include <caf/message.hpp>
 #include <caf/pec.hpp>
 #include <caf/sec.hpp>
@@ -85,15 +86,18 @@ constexpr bool is_inspectable() {
 #endif
 }
 
-/// Appends a value to what is written; false if its `inspect` refuses it.
+/// Appends a value to what is written; false if its `inspect` refuses it or throws, then part of it
+/// may have been written.
 template <class T>
-[[nodiscard]] bool write_value(std::string& out, const T& x) {
+[[nodiscard]] bool write_value(std::string& out, const T& x) try {
   value_writer to{out};
 #if BATCHER_CAF_1
   return to.apply(x);
 #else
   return !to(const_cast<T&>(x)); // 0.17.6 inspects what it only reads as well
 #endif
+} catch (...) { // of a user's type
+  return false;
 }
 
 /// Takes a value out of bytes that hold nothing else; false if they do not.
@@ -139,7 +143,8 @@ struct known_categories {
 }
 
 /// Returns an error of the category of that name, with a text if that is not empty. Nothing if there
-/// is no such category here, or none that was allowed.
+/// is no such category here, or none that was allowed. 0.17.6: only if the name cannot be one, since
+/// a category is no more than a name there; one that nobody knows is shown by it.
 [[nodiscard]] inline std::optional<caf::error>
 error_of_category(const std::string& category, std::uint8_t code, const std::string& text) {
   auto context = text.empty() ? caf::message{} : caf::make_message(text);
@@ -256,16 +261,28 @@ void drop_unknown(Self* self) {
 
 // -- settings -------------------------------------------------------------------------------------
 
+#if BATCHER_CAF_1
+inline const std::string middleman_prefix = "caf.middleman.";
+#else
+inline const std::string middleman_prefix = "middleman.";
+#endif
+
 /// Lets CAF's networking look after its connections: one over which nothing has come for `silence`
 /// is closed. 0.17.6 does not by default. Both sides have to.
 inline void watch_connections(caf::actor_system_config& cfg, caf::timespan silence) {
-#if BATCHER_CAF_1
-  const std::string prefix = "caf.middleman.";
-#else
-  const std::string prefix = "middleman.";
-#endif
-  cfg.set(prefix + "heartbeat-interval", caf::timespan{silence / 4});
-  cfg.set(prefix + "connection-timeout", silence);
+  cfg.set(middleman_prefix + "heartbeat-interval", caf::timespan{silence / 4});
+  cfg.set(middleman_prefix + "connection-timeout", silence);
+}
+
+/// Returns for how long nothing may come over a connection before CAF closes it; nothing if it does not
+/// look.
+[[nodiscard]] inline std::optional<caf::timespan>
+watched_silence(const caf::actor_system_config& cfg) {
+  using namespace caf::defaults::middleman;
+  auto interval = caf::get_or(cfg, middleman_prefix + "heartbeat-interval", heartbeat_interval);
+  auto silence = caf::get_or(cfg, middleman_prefix + "connection-timeout", connection_timeout);
+  if (interval <= interval.zero() || silence <= silence.zero()) return std::nullopt;
+  return silence;
 }
 
 /// Whether a peer that connects and says nothing keeps a core busy for as long as TLS waits for it.

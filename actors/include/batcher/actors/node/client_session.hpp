@@ -9,6 +9,7 @@
 #include "batcher/actors/interfaces.hpp"
 #include "batcher/actors/mail.hpp"
 #include "batcher/actors/node/codec.hpp"
+#include "batcher/actors/node/packing.hpp"
 #include "batcher/actors/node/session.hpp"
 #include "batcher/actors/reply.hpp"
 #include "batcher/actors/requests.hpp"
@@ -122,6 +123,8 @@ private:
 
   void take_requests(const frame& msg) {
     byte_reader from{msg.bytes};
+    std::size_t seen = 0;
+    auto damaged = caf::make_error(errc::invalid_request, "the bytes of the request are damaged");
     while (from.remaining() > 0) {
       group_head head;
       read(from, head);
@@ -132,19 +135,20 @@ private:
                         .tenant = std::move(head.tenant)};
       std::vector<std::uint64_t> ids;
       auto requests = from.count();
+      seen += requests;
+      if (seen > most_requests) return drop_peer();
       for (std::size_t i = 0; i < requests; ++i) {
         auto id = head.first_id + i;
         auto request = read_sized<Request>(from);
         if (from.has_failed()) return drop_peer();
         if (!request || id == 0) {
-          outbox_->put(
-            id, caf::make_error(errc::invalid_request, "the bytes of the request are damaged"));
+          outbox_->put(id, damaged);
           continue;
         }
         all.requests.push_back(std::move(*request));
         ids.push_back(id);
       }
-      if (from.has_failed() || all.timeout < duration::zero()) return drop_peer();
+      if (from.has_failed()) return drop_peer();
       if (head.is_cancellable || head.on_credit)
         hand_in_one_by_one(head, std::move(all), ids);
       else if (!ids.empty())
@@ -200,11 +204,13 @@ private:
       if (one.size() > most) {
         one.clear();
         to.number(id);
-        write_result<Response>(
-          to,
-          caf::make_error(errc::batch_failed, "the response takes " + std::to_string(scratch.size())
-                                                + " bytes, more than max_message_bytes"),
-          scratch);
+        to.number(false);
+        write_error(to,
+                    result ? caf::make_error(errc::batch_failed,
+                                             "the response takes " + std::to_string(scratch.size())
+                                               + " bytes, more than max_message_bytes")
+                           : result.error(),
+                    most / 2);
       }
       if (out.bytes.size() + one.size() > most)
         send_to_peer(std::exchange(out, frame_of(frame_kind::answers)));
@@ -221,7 +227,7 @@ private:
     auto id = what->id;
     auto plain = [this, id] { reply_to_command({.id = id}); };
     auto failed = [this, id](const caf::error& why) {
-      reply_to_command({.id = id, .error = bytes_of_error(why)});
+      reply_to_command({.id = id, .error = bytes_of_error(why, seed().max_message_bytes / 2)});
     };
     auto number = [this, id](std::uint64_t n) { reply_to_command({.id = id, .number = n}); };
     switch (what->what) {

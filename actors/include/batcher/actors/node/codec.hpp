@@ -17,6 +17,7 @@
 #include <caf/expected.hpp>
 
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -40,19 +41,23 @@ constexpr void require_travels() {
 // -- errors ---------------------------------------------------------------------------------------
 
 /// Appends category, code and text of an error, and the hint of `errc::queue_full`. Whatever else it
-/// carries is made a text.
-void write_error(byte_writer& to, const caf::error& why);
+/// carries is made a text. A text of more than `most_text_bytes` is cut off.
+void write_error(byte_writer& to, const caf::error& why,
+                 std::size_t most_text_bytes = std::string::npos);
 
-/// Takes an error; one of `errc` is what it was, and one of a category that is registered here. Any
-/// other is `errc::batch_failed` with a text that names it.
+/// Takes an error; one of `errc` is what it was, and one of a category that is registered here: 0.17
+/// knows categories by name alone and takes any. Any other is `errc::batch_failed` with a text that
+/// names it.
 [[nodiscard]] caf::error read_error(byte_reader& from);
 
-[[nodiscard]] std::string bytes_of_error(const caf::error& why);
+[[nodiscard]] std::string bytes_of_error(const caf::error& why,
+                                         std::size_t most_text_bytes = std::string::npos);
 [[nodiscard]] caf::error error_of_bytes(const std::string& bytes);
 
 // -- values ---------------------------------------------------------------------------------------
 
-/// Appends a value behind its length. False if its `inspect` refuses it; then nothing is appended.
+/// Appends a value behind its length. False if its `inspect` refuses it or throws; then nothing is
+/// appended.
 template <class T>
 [[nodiscard]] bool write_sized(byte_writer& to, const T& x, std::string& scratch) {
   scratch.clear();
@@ -76,7 +81,7 @@ template <class T>
   return out;
 }
 
-/// Appends a result: a value or an error. A value whose `inspect` refuses it becomes an error.
+/// Appends a result: a value or an error. A value that cannot be written becomes an error.
 template <class T>
 void write_result(byte_writer& to, const caf::expected<T>& x, std::string& scratch) {
   if (x) {

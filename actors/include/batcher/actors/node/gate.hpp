@@ -23,6 +23,8 @@ struct gate_settings {
   std::string response_type;
   /// The gate ends with it.
   caf::actor batcher;
+  /// CAF's middleman: is told to close the port when the batcher has ended. Nobody: not told.
+  caf::actor network = {};
   /// Start a session of that kind.
   std::function<caf::actor(caf::actor_system&, session_seed)> make_client;
   std::function<caf::actor(caf::actor_system&, session_seed)> make_worker;

@@ -106,7 +106,8 @@ struct publish_options {
   std::size_t max_nodes = 1'024;
 
   /// How long nothing may come from a peer before it is given up. Peers send a sign of life four
-  /// times as often. Range: 10 ms to 1 hour; 0 is refused.
+  /// times as often. Range: 10 ms to 1 hour, and no longer than `network_config::watch_connections`
+  /// was given, 5 s by default; 0 is refused.
   duration max_silence = std::chrono::seconds{5};
 
   /// Is told of peers that come and go. Empty: nobody is.
@@ -134,14 +135,14 @@ struct reconnect_options {
   /// never.
   std::size_t max_attempts = 0;
 
-  /// How long nothing may come from the batcher before it is given up. Range: 10 ms to 1 hour; 0 is
-  /// refused.
+  /// How long nothing may come from the batcher before it is given up. Range: 10 ms to 1 hour, and no
+  /// longer than `network_config::watch_connections` was given, 5 s by default; 0 is refused.
   duration max_silence = std::chrono::seconds{5};
 };
 
 /// How a client reaches a batcher on another node.
 struct connect_options {
-  /// What the other side calls this client in its events. Not empty.
+  /// What the other side calls this client in its events. Range: 1 to 256 bytes.
   std::string name = "client";
 
   /// How the connection is made, watched and made again.
@@ -162,7 +163,7 @@ struct connect_options {
 
 /// How this process works for a batcher on another node.
 struct join_options {
-  /// What the batcher's side calls this node in its events. Not empty.
+  /// What the batcher's side calls this node in its events. Range: 1 to 256 bytes.
   std::string name = "worker node";
 
   /// Workers of this node: each gets a batch function of its own. Range: 1 to 4,096; 0 is refused.
@@ -195,7 +196,7 @@ struct join_options {
 [[nodiscard]] std::vector<std::string> validate(const connect_options& opts);
 [[nodiscard]] std::vector<std::string> validate(const join_options& opts);
 
-/// Returns whether an address can be reached from this machine only.
+/// Returns whether an address can be reached from this machine only. Of names it knows `localhost`.
 [[nodiscard]] bool is_loopback(const std::string& address);
 
 } // namespace batcher::actors

@@ -32,6 +32,10 @@ struct unsent_request {
   time_point since;
 };
 
+/// Most requests in one frame, which bounds what a forged one costs: each can be a single byte, but
+/// becomes a request, or an error and an answer, of a hundred.
+inline constexpr std::size_t most_requests = 64u << 10u;
+
 /// What became of requests.
 struct packed {
   std::vector<frame> frames;
@@ -45,7 +49,7 @@ template <class Request>
 [[nodiscard]] duration time_left(const unsent_request<Request>& x, time_point at) {
   constexpr duration short_wait = std::chrono::milliseconds{1};
   auto waited = at - x.since;
-  if (x.what.timeout == duration::zero() || waited <= short_wait) return x.what.timeout;
+  if (x.what.timeout <= duration::zero() || waited <= short_wait) return x.what.timeout;
   return std::max<duration>(x.what.timeout - waited, duration{1});
 }
 
@@ -76,11 +80,11 @@ private:
   static constexpr std::size_t usual_bytes = 256u << 10u;
 
   bool joins_group(const unsent_request<Request>& x) const {
-    return requests_ > 0 && x.id == head_.first_id + requests_ && body_.size() < usual_bytes
-           && x.what.priority == head_.priority && x.what.on_credit == head_.on_credit
-           && (x.what.tag != 0) == head_.is_cancellable && x.what.key == head_.key
-           && x.what.tenant == head_.tenant && time_left(x, at_).count() == head_.timeout_ns
-           && bytes_with(x) <= most_;
+    return requests_ > 0 && requests_ < most_requests && x.id == head_.first_id + requests_
+           && body_.size() < usual_bytes && x.what.priority == head_.priority
+           && x.what.on_credit == head_.on_credit && (x.what.tag != 0) == head_.is_cancellable
+           && x.what.key == head_.key && x.what.tenant == head_.tenant
+           && time_left(x, at_).count() == head_.timeout_ns && bytes_with(x) <= most_;
   }
 
   // What the group takes with this one in it, at most.
@@ -124,8 +128,11 @@ private:
       write(to, head_);
       to.length(requests_);
       group += body_;
-      if (frame_.size() + group.size() > std::min(most_, 2 * usual_bytes)) close_frame();
+      if (frame_.size() + group.size() > std::min(most_, 2 * usual_bytes)
+          || in_frame_ + requests_ > most_requests)
+        close_frame();
       frame_ += group;
+      in_frame_ += requests_;
     }
     requests_ = 0;
     body_.clear();
@@ -135,12 +142,14 @@ private:
     if (frame_.empty()) return;
     out_.frames.push_back(frame_of(frame_kind::requests));
     out_.frames.back().bytes = std::exchange(frame_, {});
+    in_frame_ = 0;
   }
 
   time_point at_;
   std::size_t most_;
   packed out_;
   std::string frame_;
+  std::size_t in_frame_ = 0; // requests
   group_head head_;
   std::string body_;
   std::size_t requests_ = 0; // in the body
@@ -149,7 +158,7 @@ private:
 
 } // namespace detail
 
-/// Puts requests into frames of at most `most_bytes`, in their order.
+/// Puts requests into frames of at most `most_bytes` and `most_requests`, in their order.
 template <class Request>
 [[nodiscard]] packed pack(std::span<const unsent_request<Request>> all, time_point at,
                           std::size_t most_bytes) {

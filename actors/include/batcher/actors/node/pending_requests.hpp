@@ -119,8 +119,8 @@ private:
   using unsent = unsent_request<Request>;
 
   static time_point end_of(const unsent& one) {
-    return one.what.timeout > duration::zero() ? saturating_add(one.since, one.what.timeout)
-                                               : time_point::max();
+    return one.what.timeout != duration::zero() ? saturating_add(one.since, one.what.timeout)
+                                                : time_point::max();
   }
 
   bool is_wanted(std::uint64_t id) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "batcher/actors/node/options.hpp"
+#include "batcher/actors/node/parts.hpp"
 #include "batcher/actors/node/pulse.hpp"
 #include "batcher/actors/node/wire.hpp"
 #include "batcher/node_counters.hpp"
@@ -85,6 +86,7 @@ private:
 
   session_seed seed_;
   pulse pulse_;
+  collected_parts parts_;
   caf::error why_; // what the peer is told at the end
   bool is_peer_gone_ = false;
   bool is_lost_ = false;

@@ -9,13 +9,14 @@
 //       <------ welcome or refusal, from the session -----------> welcome or refusal
 //       requests, command ----->                             <----- job, abandon
 //       <-- answers, command_reply                              job_done, leave ->
-//       alive, goodbye, both ways                            alive, goodbye, both ways
+//       alive, goodbye, part, both ways                      alive, goodbye, part, both ways
 //
 // Invariants:
 // 1. The first frame of a peer is a hello; the protocol's number comes first in it, in every version.
 // 2. A welcome repeats the hello's `attempt`: one that comes late answers nobody.
 // 3. Every frame is a sign of life. Without any for `max_silence` the other side is given up.
 // 4. Frames of one sender arrive in order, or not at all.
+// 5. No frame holds more than `most_part_bytes`; a larger one travels in parts.
 //
 // Limitation: all processes of a cluster use the same CAF, 0.17.6 or 1.x: the two do not talk to each
 // other.
@@ -73,6 +74,8 @@ enum class frame_kind : std::uint8_t {
   abandon = 12,
   /// Worker node to session: give me no more. Answered with goodbye when nothing is left.
   leave = 13,
+  /// Both ways: some bytes of the frame that follows (parts.hpp).
+  part = 14,
 };
 
 /// What a peer wants to be.
@@ -89,7 +92,15 @@ struct hello {
   std::uint32_t workers = 0;
   std::uint32_t credit = 0;
   std::int64_t max_silence_ns = 0;
+  /// Drawn by the process (`own_process`): in CAF 0.17.6 two can have the same node id.
+  std::uint64_t process = 0;
 };
+
+/// Returns the number of this process.
+[[nodiscard]] std::uint64_t own_process();
+
+/// Returns the end of a sentence about a process that has the same node id as another.
+[[nodiscard]] std::string same_node_id(const std::string& id);
 
 struct welcome {
   std::uint64_t attempt = 0;

@@ -257,12 +257,14 @@ private:
   duration held(const running& run) const { return clock().now() - run.since; }
 
   void send_failure(std::uint64_t id, std::uint64_t gate, const caf::error& why, spent times = {}) {
-    send(id, gate,
-         frame_of(frame_kind::job_done, job_done_head{.id = id,
-                                                      .outcome = errc::batch_failed,
-                                                      .failure = bytes_of_error(why),
-                                                      .executed_ns = times.executed.count(),
-                                                      .held_ns = times.held.count()}));
+    auto most_text_bytes = max_message_bytes_ / 2; // leaves room for the rest
+    send(
+      id, gate,
+      frame_of(frame_kind::job_done, job_done_head{.id = id,
+                                                   .outcome = errc::batch_failed,
+                                                   .failure = bytes_of_error(why, most_text_bytes),
+                                                   .executed_ns = times.executed.count(),
+                                                   .held_ns = times.held.count()}));
   }
 
   // What cannot be told now is told as late.

@@ -175,11 +175,14 @@ private:
   static void read_results(byte_reader& from, job_type& work) {
     bulk_results<Response> results;
     auto n = from.count();
-    for (std::size_t i = 0; i < n && !from.has_failed(); ++i)
-      results.push_back(read_result<Response>(from));
-    if (from.is_finished())
+    for (std::size_t i = 0; i < n && !from.has_failed(); ++i) {
+      auto result = read_result<Response>(from);
+      if (i < work.items) results.push_back(std::move(result)); // those beyond are counted only
+    }
+    if (from.is_finished()) {
       fill_in(work, std::move(results));
-    else
+      work.report.results = n;
+    } else
       fail(work, caf::make_error(errc::batch_failed, "the bytes of the results are damaged"));
   }
 
