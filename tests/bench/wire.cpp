@@ -22,6 +22,7 @@
 #include "batcher/actors/node.hpp"
 
 #include <CLI/CLI.hpp>
+#include <caf/io/middleman.hpp>
 
 #include <array>
 #include <cstdio>

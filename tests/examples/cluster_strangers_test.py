@@ -68,6 +68,12 @@ def words_of_a_stranger(draw, greeting):
     return draw.choice(kinds)()
 
 
+def judges_memory():
+    """The address sanitizer keeps what was freed for a while."""
+    with open(cluster_test.CLUSTER, "rb") as program:
+        return b"__asan_init" not in program.read()
+
+
 class Strangers(cluster_test.Parts):
     def resident_kib(self):
         with open(f"/proc/{self.batcher.process.pid}/status", encoding="ascii") as status:
@@ -97,7 +103,8 @@ class Strangers(cluster_test.Parts):
             for payload in (0, 2**32 - 1):
                 for data, source, destination in ((0, 0, 0), (3, 0, 0), (0, 0, 1), (3, 1, 1), (0, 1, 0)):
                     self.say(struct.pack(BASP_HEADER, operation, 0, 0, 0, payload, data, source, destination))
-        self.assertLess(self.resident_kib() - before, MOST_GROWTH_KIB)
+        if judges_memory():
+            self.assertLess(self.resident_kib() - before, MOST_GROWTH_KIB)
         self.assertEqual(self.batcher.end(signal.SIGTERM)[0], 0, self.batcher.text)
 
     def test_strangers_disturb_nobody_and_leave_nothing(self):
@@ -117,7 +124,8 @@ class Strangers(cluster_test.Parts):
         grown = self.resident_kib() - warm
         print(f"seed {SEED}: {STRANGERS} strangers in {seconds:.1f} s; resident {warm} KiB after "
               f"{WARM_UP}, {grown:+d} KiB after the others", flush=True)
-        self.assertLess(grown, MOST_GROWTH_KIB)
+        if judges_memory():
+            self.assertLess(grown, MOST_GROWTH_KIB)
         # The worker that was here before is the one that answers.
         self.expect_all_right(self.start_client("--requests", "2000"), 2000)
         self.assertNotIn("lost", self.batcher.text + worker.text)

@@ -107,9 +107,10 @@ batcher::duration cluster::max_silence() const { return chosen_.max_silence(); }
 std::vector<std::string> cluster::arguments_for(std::size_t node) const {
   bool is_worker = node < workers();
   auto number = is_worker ? node : node - workers();
+  auto host = tunnels_ ? "127.0.0.1" : net_->address_for(node);
+  auto port = tunnels_ ? tunnels_->port_for(node) : actors_->published.port();
   std::vector<std::string> all{std::filesystem::read_symlink("/proc/self/exe").string(),
-                               is_worker ? "worker" : "client", net_->address_for(node),
-                               std::to_string(actors_->published.port()),
+                               is_worker ? "worker" : "client", host, std::to_string(port),
                                (is_worker ? "node " : "client ") + std::to_string(number)};
   auto add = [&all](auto x) { all.push_back(std::to_string(x)); };
   add(is_worker ? executed_->file() : accounts_[number]->file());
