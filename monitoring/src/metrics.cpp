@@ -76,6 +76,8 @@ struct single_value {
   const metric_info* info;
   std::uint64_t Values::*value;
 };
+template <class Values> // clang 14 deduces nothing for aggregates by itself
+single_value(const metric_info*, std::uint64_t Values::*)->single_value<Values>;
 
 // What has no label but the batcher's.
 constexpr std::array single_values{
