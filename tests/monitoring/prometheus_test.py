@@ -121,6 +121,8 @@ class Prometheus:
         try:
             answer = json.loads(fetch(url))
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it is still starting
+                raise
             raise AssertionError(f"{expression}: {error.read().decode()}") from error
         return [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]]
 
