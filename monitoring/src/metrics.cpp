@@ -198,22 +198,22 @@ public:
     mine_ = &state_->start(batcher_name, max_batch_items, std::move(counters));
   }
 
-  void on_batch(const batch_record& record) noexcept override { mine().batches.observe(record); }
+  void on_batch(const batch_record& record) noexcept override {
+    auto* mine = mine_.load();
+    assert(mine != nullptr);
+    mine->batches.observe(record);
+  }
 
   void on_node(std::string_view name,
                std::shared_ptr<const node_counters> counters) noexcept override {
-    mine().nodes.adopt(name, std::move(counters));
+    if (auto* mine = mine_.load()) mine->nodes.adopt(name, std::move(counters));
   }
 
-  void on_node_refused() noexcept override { mine().nodes.count_refused(); }
+  void on_node_refused() noexcept override {
+    if (auto* mine = mine_.load()) mine->nodes.count_refused();
+  }
 
 private:
-  [[nodiscard]] state::all_of_name& mine() const noexcept {
-    auto* started = mine_.load();
-    assert(started != nullptr);
-    return *started;
-  }
-
   std::shared_ptr<state> state_;
   std::atomic<state::all_of_name*> mine_ = nullptr;
 };

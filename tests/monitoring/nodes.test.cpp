@@ -321,3 +321,12 @@ TEST_CASE("who is refused is counted without a name") {
   f.watcher->on_node_refused();
   CHECK(scrape{f}.counter(nodes_refused_total, "b") == 2);
 }
+
+TEST_CASE("an observer that no batcher has counts no nodes") {
+  fixture f;
+  auto other = f.all.new_observer();
+  other->on_node("a", std::make_shared<node_counters>(node_role::worker, 1));
+  other->on_node_refused();
+  CHECK(f.nodes().empty());
+  CHECK(scrape{f}.counter(nodes_refused_total, "b") == 0);
+}

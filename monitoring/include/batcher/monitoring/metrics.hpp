@@ -52,8 +52,9 @@ public:
 
   /// Returns an observer for `options::observer`. Take a new one for every batcher: an observer
   /// cannot see which batcher a batch comes from, and counts all of them under the name that
-  /// started last. Sharing one between batchers of the same name is harmless. It may outlive this
-  /// object.
+  /// started last. Sharing one between batchers of the same name is harmless. For the nodes of a
+  /// batcher give the same one to `publish`: one that no batcher has counts none. It may outlive
+  /// this object.
   [[nodiscard]] std::shared_ptr<observer> new_observer();
 
   /// Returns every family of the table once, in the table's order. Called at each scrape.
