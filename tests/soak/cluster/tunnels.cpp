@@ -11,8 +11,9 @@
 #include <chrono>
 #include <fstream>
 #include <iterator>
-#include <regex>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 
@@ -30,21 +31,28 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>{in}, {}};
 }
 
-void replace(std::string& in, const char* pattern, const std::string& by) {
-  auto changed =
-    std::regex_replace(in, std::regex{pattern, std::regex::ECMAScript | std::regex::multiline}, by);
-  if (changed == in)
-    throw std::runtime_error{"there is no " + std::string{pattern} + " in stunnel's file"};
-  in = changed;
+// Puts `by` in the place of `what`, with the rest of the line if `is_line`.
+void replace(std::string& in, const std::string& what, const std::string& by, bool is_line) {
+  auto at = in.find(what);
+  if (at == std::string::npos)
+    throw std::runtime_error{"there is no " + what + " in stunnel's file"};
+  for (; at != std::string::npos; at = in.find(what, at + by.size()))
+    in.replace(at, is_line ? in.find('\n', at) - at : what.size(), by);
+}
+
+// Returns the port that stunnel says it was given, if it has.
+std::optional<std::uint16_t> port_in(const std::string& log) {
+  auto at = log.find(" bound to ");
+  auto end = log.find('\n', at);
+  if (at == std::string::npos || end == std::string::npos) return std::nullopt;
+  return static_cast<std::uint16_t>(std::stoi(log.substr(log.rfind(':', end) + 1)));
 }
 
 // Waits until stunnel has said which port it was given.
 std::uint16_t wait_for_port(const fs::path& log, pid_t of) {
-  std::smatch found;
   for (int i = 0; i < 500; ++i) {
     auto text = text_of(log);
-    if (std::regex_search(text, found, std::regex{R"(bound to [\d.]+:(\d+)\n)"}))
-      return static_cast<std::uint16_t>(std::stoi(found[1]));
+    if (auto port = port_in(text)) return *port;
     if (has_ended(of)) throw std::runtime_error{"stunnel has ended: " + text};
     std::this_thread::sleep_for(10ms);
   }
@@ -85,9 +93,9 @@ tunnels::tunnels(const network& net, std::size_t nodes, std::uint16_t batcher_po
 std::uint16_t tunnels::start(const std::string& name, const std::string& accept,
                              const std::string& connect, int network_namespace) {
   auto text = text_of(examples / ("stunnel-" + name + ".conf"));
-  replace(text, "^accept = .*$", "accept = " + accept + ":0");
-  replace(text, "^connect = .*$", "connect = " + connect);
-  replace(text, "/etc/batcher", certificates_.folder().string());
+  replace(text, "accept = ", "accept = " + accept + ":0", true);
+  replace(text, "connect = ", "connect = " + connect, true);
+  replace(text, "/etc/batcher", certificates_.folder().string(), false);
   auto file = certificates_.folder() / ("stunnel-" + std::to_string(running_.size()));
   auto log = file.string() + ".log";
   std::ofstream{file} << "foreground = quiet\npid =\ndebug = info\noutput = " << log << '\n'
