@@ -5,6 +5,8 @@
 #include "batcher/actors/mail.hpp"
 #include "node_fixture.hpp"
 
+#include <caf/actor_registry.hpp>
+
 #include <random>
 
 using namespace batcher;
