@@ -5,6 +5,7 @@
 #pragma once
 
 #include "batcher/actors/messages.hpp"
+#include "batcher/actors/node/caf_compat.hpp"
 
 #include <caf/event_based_actor.hpp>
 
@@ -40,6 +41,16 @@ struct unlucky {
   int value = 0;
 };
 
+/// A number that cannot be written if it is 13.
+struct shy {
+  int value = 0;
+  int& checked() {
+    if (value == 13) throw std::runtime_error{"13 is not written down"};
+    return value;
+  }
+};
+BATCHER_INSPECT(shy, checked())
+
 } // namespace batcher::tests
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::release_message)
@@ -50,4 +61,5 @@ CAF_BEGIN_TYPE_ID_BLOCK(batcher_tests, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::release_message))
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::task_message))
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::unlucky))
+  CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::shy))
 CAF_END_TYPE_ID_BLOCK(batcher_tests)

@@ -11,20 +11,6 @@ using namespace batcher::tests;
 using namespace std::chrono_literals;
 using event = actors::node_event::kind;
 
-namespace batcher::tests {
-
-/// A number that cannot be written if it is 13.
-struct shy {
-  int value = 0;
-  int& checked() {
-    if (value == 13) throw std::runtime_error{"13 is not written down"};
-    return value;
-  }
-};
-BATCHER_INSPECT(shy, checked())
-
-} // namespace batcher::tests
-
 namespace {
 
 struct limits_fixture : node_fixture {
