@@ -8,6 +8,7 @@
 
 #include <batcher/actors/control.hpp>
 #include <batcher/actors/node.hpp>
+#include <batcher/actors/spawn.hpp>
 #include <batcher/monitoring/exposition.hpp>
 
 #include <caf/actor_system.hpp>

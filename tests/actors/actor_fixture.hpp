@@ -10,6 +10,7 @@
 #include "batcher/actors/spawn.hpp"
 #include "test_messages.hpp"
 
+#include <caf/exit_reason.hpp>
 #include <catch2/catch.hpp>
 #include <test_system.hpp>
 
@@ -20,6 +21,13 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace batcher::actors {
+
+extern template batcher_handle<int, int>
+start_batcher<int, int>(caf::actor_system&, options, worker_maker<int, int>, hooks<int, int>);
+
+} // namespace batcher::actors
 
 namespace batcher::tests {
 
@@ -34,17 +42,16 @@ struct answers {
   std::size_t total() const { return values.size() + errors.size(); }
 
   /// Returns how many requests were answered with `code`.
-  std::size_t failed_with(errc code) const {
-    std::size_t n = 0;
-    for (auto& [request, why] : errors) n += why == caf::make_error(code);
-    return n;
-  }
+  std::size_t failed_with(errc code) const;
 };
 
 /// The batches that a function was called with, over all its workers.
 using calls = std::vector<std::vector<int>>;
 
 struct actor_fixture {
+  actor_fixture();
+  ~actor_fixture();
+
   /// Starts a batcher with cooperative workers, so that everything runs in virtual time.
   template <class Factory>
   handle spawn(options opts, Factory make_worker, actors::hooks<int, int> how = {}) {
@@ -56,80 +63,33 @@ struct actor_fixture {
   }
 
   /// Starts a batcher whose function doubles its requests and keeps them in `called`.
-  handle spawn_doubler(options opts, actors::hooks<int, int> how = {}) {
-    return spawn(
-      std::move(opts),
-      [this] {
-        return [this](batch xs) {
-          called.emplace_back(xs.begin(), xs.end());
-          return doubled(xs);
-        };
-      },
-      std::move(how));
-  }
+  handle spawn_doubler(options opts, actors::hooks<int, int> how = {});
 
-  static std::vector<int> doubled(batch xs) {
-    std::vector<int> results;
-    for (auto x : xs) results.push_back(2 * x);
-    return results;
-  }
+  static std::vector<int> doubled(batch xs);
 
   /// A client actor that sends requests from..to-1 one after the other, without waiting.
-  template <class Handle>
-  void send_requests(const Handle& to_whom, int from, int to) {
-    time.system().spawn([this, to_whom, from, to](caf::event_based_actor* self) {
-      for (int i = from; i < to; ++i)
-        actors::compat::request(self, to_whom, i)
-          .then([this, i](int y) { answered.values.emplace(i, y); },
-                [this, i](const caf::error& why) { answered.errors.emplace(i, why); });
-    });
-  }
+  void send_requests(const handle& to_whom, int from, int to);
+  void send_requests(const actors::plain_handle<int, int>& to_whom, int from, int to);
 
   /// Sends requests and runs everything that needs no time to pass.
-  void request(const handle& to_whom, int from, int to) {
-    send_requests(to_whom, from, to);
-    time.run();
-  }
+  void request(const handle& to_whom, int from, int to);
 
   /// Returns how what a client is answered with for request `i` is kept.
-  auto keep(int i) {
-    return [this, i](caf::expected<int> y) {
-      if (y)
-        answered.values.emplace(i, *y);
-      else
-        answered.errors.emplace(i, y.error());
-    };
-  }
+  std::function<void(caf::expected<int>)> keep(int i);
 
   // -- clients that do more than to ask -----------------------------------------------------------
 
   /// A client actor that does what it is told, until it ends.
-  caf::actor spawn_client() {
-    return time.system().spawn([](caf::event_based_actor* self) -> caf::behavior {
-      return {[self](const task_message& msg) { msg.task(self); }};
-    });
-  }
+  caf::actor spawn_client();
 
   /// Lets a client do something, once its message is run.
-  template <class F>
-  void post(const caf::actor& client, F task) {
-    actors::compat::anon_send(client, task_message{std::move(task)});
-  }
+  void post(const caf::actor& client, std::function<void(caf::event_based_actor*)> task);
 
   /// Sends a request with wishes in the name of a client.
-  void post_submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what) {
-    post(client, [this, to_whom, what](caf::event_based_actor* self) {
-      actors::compat::request(self, to_whom, actors::message_of(what))
-        .then([keep = keep(what.request)](int y) mutable { keep(y); },
-              [keep = keep(what.request)](const caf::error& why) mutable { keep(why); });
-    });
-  }
+  void post_submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what);
 
   /// The same, and runs everything that needs no time to pass.
-  void submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what) {
-    post_submit(client, to_whom, std::move(what));
-    time.run();
-  }
+  void submit(const caf::actor& client, const handle& to_whom, actors::submit<int> what);
 
   template <class T>
   using answer_of = std::shared_ptr<std::optional<caf::expected<T>>>;
@@ -154,30 +114,13 @@ struct actor_fixture {
     time.run();
   }
 
-  batcher_stats stats(const handle& of) {
-    auto answer = ask_as<actors::stats_message>(spawn_client(), of, actors::stats_atom_v);
-    REQUIRE(*answer);
-    return (**answer)->stats;
-  }
+  batcher_stats stats(const handle& of);
 
   /// Returns how many requests were answered in that way, by the batcher's own account.
-  std::uint64_t counted(const handle& of, outcome how) {
-    return stats(of).counters.replies[static_cast<std::size_t>(how)];
-  }
+  std::uint64_t counted(const handle& of, outcome how);
 
   /// Gives new options and returns what they are refused with, if they are.
-  caf::error reconfigure(const handle& whom, options opts) {
-    auto out = std::make_shared<std::optional<caf::error>>();
-    opts.worker_execution = worker_execution::cooperative;
-    actors::reconfigure_message msg{std::make_shared<const options>(std::move(opts))};
-    post(spawn_client(), [whom, msg, out](caf::event_based_actor* self) {
-      actors::compat::request(self, whom, msg)
-        .then([out] { out->emplace(); }, [out](const caf::error& why) { *out = why; });
-    });
-    time.run();
-    REQUIRE(*out);
-    return **out;
-  }
+  caf::error reconfigure(const handle& whom, options opts);
 
   // -- the rest -----------------------------------------------------------------------------------
 

@@ -262,9 +262,9 @@ TEST_CASE_METHOD(actor_fixture, "a worker that cannot be started is lost, and on
   auto start = [&](actor_type* self, std::size_t number) -> actors::worker_handle {
     if (number >= most) throw std::runtime_error{"no thread left"};
     auto make = [] { return [](batch xs) { return std::vector<int>{xs.begin(), xs.end()}; }; };
-    auto* behavior = &actors::worker_actor<int, int, decltype(make)>;
-    return self->spawn(behavior, std::make_shared<const decltype(make)>(make), number,
-                       std::make_shared<const actors::hooks<int, int>>());
+    return actors::spawn_worker<int, int>(self, actors::maker_of<int, int>(make), number,
+                                          std::make_shared<const actors::hooks<int, int>>(),
+                                          worker_execution::cooperative);
   };
   handle b = time.system().spawn<actor_type>(
     options{.when_idle = when_idle::immediate, .workers = 2, .restart_delay = 0ns},

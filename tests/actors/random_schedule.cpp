@@ -127,11 +127,12 @@ hooks schedule::random_hooks(dice& roll) {
 template <class Factory>
 handle schedule::spawn_watched(const options& opts, const hooks& how, Factory make) {
   using actor_type = actors::batcher_actor<int, int>;
-  auto factory = std::make_shared<const Factory>(std::move(make));
   auto shared = std::make_shared<const hooks>(how);
-  auto start = [this, factory, shared](actor_type* self, std::size_t number) {
+  auto start = [this, maker = actors::maker_of<int, int>(std::move(make)),
+                shared](actor_type* self, std::size_t number) {
     if (failing_starts_ % 2 == 1) fail_start();
-    auto worker = self->spawn(&actors::worker_actor<int, int, Factory>, factory, number, shared);
+    auto worker =
+      actors::spawn_worker<int, int>(self, maker, number, shared, worker_execution::cooperative);
     workers_.push_back(worker.address());
     return worker;
   };

@@ -20,6 +20,7 @@
 
 #include "batcher/actors/ask.hpp"
 #include "batcher/actors/node.hpp"
+#include "batcher/actors/spawn.hpp"
 
 #include <CLI/CLI.hpp>
 #include <caf/io/middleman.hpp>

@@ -28,14 +28,6 @@ struct limits_fixture : node_fixture {
     return b;
   }
 
-  template <class Request, class Response, class Function>
-  void join_function(Function f) {
-    all_nodes.push_back(wire::spawn_node<Request, Response>(
-      time.system(), "host", 1, [f] { return f; },
-      {.has_threads = false, .on_event = keep_events()}, {}, connector));
-    time.run();
-  }
-
   template <class Response, class Handle, class Request>
   caf::expected<Response> answer(const Handle& b, Request x) {
     std::optional<caf::expected<Response>> out;
@@ -83,7 +75,7 @@ TEST_CASE_METHOD(limits_fixture, "a batch whose inspect throws fails, and its no
   opts.workers = 0;
   opts.on_failure = retry::idempotent{};
   auto b = publish_function<shy, int>(opts, values_of);
-  join_function<shy, int>(values_of);
+  join_as<shy, int>([] { return values_of; });
   CHECK(answer<int>(b, shy{13}) == caf::make_error(errc::batch_failed));
   CHECK(answer<int>(b, shy{14}) == 14);
   CHECK(count(event::lost) == 0);
@@ -148,7 +140,7 @@ TEST_CASE_METHOD(limits_fixture, "a batch that is large is run, and its results 
   opts.workers = 0;
   auto echo = [](std::span<const std::string> xs) { return std::vector(xs.begin(), xs.end()); };
   auto b = publish_function<std::string, std::string>(opts, echo);
-  join_function<std::string, std::string>(echo);
+  join_as<std::string, std::string>([echo] { return echo; });
   for (auto bytes :
        {wire::most_part_bytes - 64, wire::most_part_bytes, 3 * wire::most_part_bytes}) {
     std::string large(bytes, 'x');

@@ -9,6 +9,7 @@
 #include "batcher/actors/ask.hpp"
 #include "batcher/actors/mail.hpp"
 #include "batcher/actors/node.hpp"
+#include "batcher/actors/spawn.hpp"
 #include "test_messages.hpp"
 
 #include <catch2/catch.hpp>
@@ -23,6 +24,25 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+namespace batcher::actors {
+
+extern template batcher_handle<int, int>
+start_batcher<int, int>(caf::actor_system&, options, worker_maker<int, int>, hooks<int, int>);
+
+namespace node {
+
+extern template gate_settings gate_for<int, int>(const batcher_handle<int, int>&,
+                                                 const publish_options&, const std::string&);
+extern template batcher_handle<int, int>
+spawn_link<int, int>(caf::actor_system&, std::string, std::uint16_t, connect_options, caf::actor);
+extern template caf::actor start_node<int, int>(caf::actor_system&, std::string, std::uint16_t,
+                                                worker_maker<int, int>, join_options,
+                                                hooks<int, int>, caf::actor);
+
+} // namespace node
+
+} // namespace batcher::actors
 
 namespace batcher::tests {
 
@@ -46,83 +66,24 @@ struct cable {
   std::vector<wire::frame> seen; // all that was sent, both ways
 
   /// Returns how many frames of that kind were sent.
-  std::size_t count(wire::frame_kind kind) const {
-    return static_cast<std::size_t>(std::count_if(seen.begin(), seen.end(), [&](auto& x) {
-      return x.kind == static_cast<std::uint8_t>(kind);
-    }));
-  }
+  std::size_t count(wire::frame_kind kind) const;
 
-  void carry(const caf::strong_actor_ptr& from, const wire::frame& what) {
-    seen.push_back(what);
-    if (!near) near = from;
-    if (from != near) far = from;
-    if (is_cut) return;
-    auto& to = from == near ? far : near;
-    if (holds)
-      held.push_back({to, what});
-    else
-      send(to, what);
-  }
+  void carry(const caf::strong_actor_ptr& from, const wire::frame& what);
 
   /// Lets everything through that was held, and what comes.
-  void release() {
-    holds = false;
-    for (auto& [to, what] : std::exchange(held, {})) send(to, what);
-  }
+  void release();
 
   /// Lets through what was held and does not take more bytes, the oldest of each side first.
-  void release(std::size_t bytes_each_way) {
-    for (auto left : {near, far}) {
-      auto budget = left == near ? std::ref(to_near) : std::ref(to_far);
-      budget.get() += bytes_each_way;
-      for (auto it = held.begin(); it != held.end();) {
-        if (it->to != left) {
-          ++it;
-          continue;
-        }
-        if (it->what.bytes.size() > budget.get()) break;
-        budget.get() -= it->what.bytes.size();
-        send(it->to, it->what);
-        it = held.erase(it);
-      }
-    }
-  }
+  void release(std::size_t bytes_each_way);
   std::size_t to_near = 0; // what may still go through
   std::size_t to_far = 0;
 
-  void send(const caf::strong_actor_ptr& to, const wire::frame& what) const {
-    actors::compat::send(nullptr, self, caf::actor_cast<caf::abstract_actor*>(to), what);
-  }
+  void send(const caf::strong_actor_ptr& to, const wire::frame& what) const;
 };
 
-inline caf::behavior cable_actor(caf::event_based_actor* self, const std::shared_ptr<cable>& own) {
-  actors::compat::ignore_errors(self);
-  return {
-    [self, own](const wire::frame& what) {
-      own->carry(caf::actor_cast<caf::strong_actor_ptr>(self->current_sender()), what);
-    },
-  };
-}
-
 struct node_fixture {
-  node_fixture() {
-    actors::compat::allow_category<caf::sec>();
-    connector = time.system().spawn([this](caf::event_based_actor* self) { return dial_up(self); });
-  }
-  ~node_fixture() {
-    for (auto& one : all_nodes) actors::compat::anon_send(one, wire::close_atom_v);
-    for (auto& one : all_links) caf::anon_send_exit(one, caf::exit_reason::kill);
-    for (auto& one : all_gates) actors::compat::anon_send(one, wire::close_atom_v);
-    for (auto& one : all_batchers) caf::anon_send_exit(one, caf::exit_reason::kill);
-    time.run();
-    for (auto& one : cables)
-      if (one->self) caf::anon_send_exit(one->self, caf::exit_reason::kill);
-    for (auto& one : cables) *one = {};
-    caf::anon_send_exit(connector, caf::exit_reason::kill);
-    promises.clear();
-    unanswered.clear();
-    time.run();
-  }
+  node_fixture();
+  ~node_fixture();
 
   // -- nodes --------------------------------------------------------------------------------------
 
@@ -137,30 +98,14 @@ struct node_fixture {
   }
 
   /// A batcher whose function doubles, and keeps its batches in `called`.
-  handle spawn_doubler(options opts = {.when_idle = when_idle::immediate}) {
-    return spawn(std::move(opts), doubler());
-  }
+  handle spawn_doubler(options opts = {.when_idle = when_idle::immediate});
 
   /// A batcher all of whose workers have to join.
-  handle spawn_bare(options opts) {
-    opts.workers = 0;
-    return spawn(std::move(opts), doubler());
-  }
+  handle spawn_bare(options opts);
 
-  std::function<std::function<std::vector<int>(batch)>()> doubler() {
-    return [this] {
-      return [this](batch xs) {
-        called.emplace_back(xs.begin(), xs.end());
-        return doubled(xs);
-      };
-    };
-  }
+  std::function<std::function<std::vector<int>(batch)>()> doubler();
 
-  static std::vector<int> doubled(batch xs) {
-    std::vector<int> results;
-    for (auto x : xs) results.push_back(2 * x);
-    return results;
-  }
+  static std::vector<int> doubled(batch xs);
 
   /// A factory whose functions keep their promises in `promises`, for the test to answer.
   auto holder() {
@@ -173,26 +118,11 @@ struct node_fixture {
   }
 
   /// Answers the oldest batch that is held.
-  void finish_oldest() {
-    REQUIRE_FALSE(promises.empty());
-    auto [xs, answer] = std::move(promises.front());
-    promises.pop_front();
-    answer.deliver(doubled(xs));
-    time.run();
-  }
+  void finish_oldest();
 
-  caf::actor publish(const handle& batcher, actors::publish_options opts = {}) {
-    opts.on_event = keep_events();
-    gate =
-      wire::spawn_gate(time.system(), wire::gate_for<int, int>(batcher, std::move(opts), "sums"));
-    all_gates.push_back(gate);
-    time.run();
-    return gate;
-  }
+  caf::actor publish(const handle& batcher, actors::publish_options opts = {});
 
-  handle connect(actors::connect_options opts = {}) {
-    return connect_as<int, int>(std::move(opts));
-  }
+  handle connect(actors::connect_options opts = {});
 
   template <class Request, class Response>
   actors::batcher_handle<Request, Response> connect_as(actors::connect_options opts = {}) {
@@ -206,25 +136,23 @@ struct node_fixture {
 
   template <class Factory>
   caf::actor join(Factory make_worker, actors::join_options opts = {}) {
+    return join_as<int, int>(std::move(make_worker), std::move(opts));
+  }
+
+  template <class Request, class Response, class Factory>
+  caf::actor join_as(Factory make_worker, actors::join_options opts = {}) {
     opts.has_threads = false;
     opts.on_event = keep_events();
-    auto node = wire::spawn_node<int, int>(time.system(), "host", 1, std::move(make_worker),
-                                           std::move(opts), {}, connector);
+    auto node = wire::start_node<Request, Response>(
+      time.system(), "host", 1, actors::maker_of<Request, Response>(std::move(make_worker)),
+      std::move(opts), {}, connector);
     all_nodes.push_back(node);
     time.run();
     return node;
   }
 
   /// Tells a node to leave; the answer is how many batches it left unfinished, once it has left.
-  std::shared_ptr<std::optional<std::uint64_t>> leave(const caf::actor& node, duration timeout) {
-    auto out = std::make_shared<std::optional<std::uint64_t>>();
-    time.system().spawn([node, timeout, out](caf::event_based_actor* self) {
-      actors::compat::request(self, node, wire::depart_atom_v, caf::timespan{timeout})
-        .then([out](std::uint64_t n) { *out = n; });
-    });
-    time.run();
-    return out;
-  }
+  std::shared_ptr<std::optional<std::uint64_t>> leave(const caf::actor& node, duration timeout);
 
   // -- the network --------------------------------------------------------------------------------
 
@@ -232,78 +160,26 @@ struct node_fixture {
   enum class network { works, refuses, is_silent, takes_us_for_them };
   network state = network::works;
 
-  caf::behavior dial_up(caf::event_based_actor* self) {
-    return {
-      [this, self](caf::connect_atom, const std::string&, std::uint16_t)
-        -> caf::result<caf::node_id, caf::strong_actor_ptr, std::set<std::string>> {
-        ++attempts;
-        if (state == network::refuses) return caf::make_error(caf::sec::cannot_connect_to_node);
-        if (state == network::is_silent) {
-          unanswered.emplace_back(*self->current_mailbox_element());
-          return caf::delegated<caf::node_id, caf::strong_actor_ptr, std::set<std::string>>{};
-        }
-        if (state == network::takes_us_for_them) // as CAF does if both have the same node id
-          return {self->system().node(), caf::strong_actor_ptr{}, std::set<std::string>{}};
-        auto own = std::make_shared<cable>();
-        auto actor = self->spawn(cable_actor, own);
-        own->self = caf::actor_cast<caf::strong_actor_ptr>(actor);
-        own->far = caf::actor_cast<caf::strong_actor_ptr>(gate);
-        cables.push_back(own);
-        return {caf::node_id{}, own->self, std::set<std::string>{}};
-      },
-    };
-  }
+  caf::behavior dial_up(caf::event_based_actor* self);
 
   /// Ends a connection as the death of either process does.
-  void break_cable(std::size_t i) {
-    caf::anon_send_exit(cables.at(i)->self, caf::exit_reason::kill);
-    time.run();
-  }
+  void break_cable(std::size_t i);
 
   /// Publishes a batcher that could not be reached so far, and lets some time pass.
-  void appear(const handle& batcher, duration wait) {
-    publish(batcher);
-    state = network::works;
-    time.advance(wait);
-  }
+  void appear(const handle& batcher, duration wait);
 
-  void release(std::size_t i) {
-    cables.at(i)->release();
-    time.run();
-  }
+  void release(std::size_t i);
 
-  actors::node_listener keep_events() {
-    return [this](const actors::node_event& what) { events.push_back(what); };
-  }
+  actors::node_listener keep_events();
 
-  std::size_t count(actors::node_event::kind what) const {
-    return static_cast<std::size_t>(
-      std::count_if(events.begin(), events.end(), [&](auto& x) { return x.what == what; }));
-  }
+  std::size_t count(actors::node_event::kind what) const;
 
   // -- clients ------------------------------------------------------------------------------------
 
   /// Sends requests from..to-1 at once, and runs everything that needs no time to pass.
-  void request(const handle& to_whom, int from, int to) {
-    time.system().spawn([this, to_whom, from, to](caf::event_based_actor* self) {
-      for (int i = from; i < to; ++i)
-        actors::compat::request(self, to_whom, i)
-          .then([this, i](int y) { values.emplace(i, y); },
-                [this, i](const caf::error& why) { errors.emplace(i, why); });
-    });
-    time.run();
-  }
+  void request(const handle& to_whom, int from, int to);
 
-  void submit(const handle& to_whom, actors::submit<int> what) {
-    auto i = what.request;
-    actors::ask(to_whom, std::move(what), [this, i](caf::expected<int> y) {
-      if (y)
-        values.emplace(i, *y);
-      else
-        errors.emplace(i, y.error());
-    });
-    time.run();
-  }
+  void submit(const handle& to_whom, actors::submit<int> what);
 
   template <class T, class Handle, class... Ts>
   caf::expected<T> ask_for(const Handle& whom, Ts... xs) {
@@ -318,17 +194,9 @@ struct node_fixture {
     return std::move(**out);
   }
 
-  batcher_stats stats(const handle& of) {
-    auto answer = ask_for<actors::stats_message>(of, actors::stats_atom_v);
-    REQUIRE(answer);
-    return answer->stats;
-  }
+  batcher_stats stats(const handle& of);
 
-  std::size_t failed_with(errc code) const {
-    std::size_t n = 0;
-    for (auto& [request, why] : errors) n += why == caf::make_error(code);
-    return n;
-  }
+  std::size_t failed_with(errc code) const;
 
   std::string text(const caf::error& why) { return actors::compat::render(time.system(), why); }
 

@@ -6,6 +6,7 @@
 #include "batcher/actors/ask.hpp"
 #include "batcher/actors/control.hpp"
 #include "batcher/actors/node.hpp"
+#include "batcher/actors/spawn.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -148,10 +148,9 @@ TEST_CASE_METHOD(node_fixture,
   publish(b);
   std::vector<std::function<void()>> behind;
   auto start = [&](caf::event_based_actor* self, std::size_t number) {
-    using factory = decltype(holder());
-    auto worker = self->spawn(actors::worker_actor<int, int, factory>,
-                              std::make_shared<const factory>(holder()), number,
-                              std::make_shared<const actors::hooks<int, int>>());
+    auto worker = actors::spawn_worker<int, int>(self, actors::maker_of<int, int>(holder()), number,
+                                                 std::make_shared<const actors::hooks<int, int>>(),
+                                                 worker_execution::cooperative);
     auto first = self->spawn(
       [&behind, worker](caf::event_based_actor* own) { return in_front_of(own, worker, behind); });
     return caf::actor_cast<actors::worker_handle>(first);
@@ -211,12 +210,8 @@ TEST_CASE_METHOD(node_fixture, "a node that may try only so often gives up") {
 TEST_CASE_METHOD(node_fixture, "a node with other types is refused, and told so") {
   auto b = spawn_bare(one_each());
   publish(b);
-  auto node = wire::spawn_node<std::string, int>(
-    time.system(), "host", 1,
-    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size()); }; },
-    {.has_threads = false, .on_event = keep_events()}, {}, connector);
-  all_nodes.push_back(node);
-  time.run();
+  join_as<std::string, int>(
+    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size()); }; });
   CHECK(count(event::refused) == 2); // both sides
   CHECK(events.back().why == caf::make_error(errc::incompatible));
 }
@@ -255,12 +250,8 @@ TEST_CASE_METHOD(
   gate = wire::spawn_gate(
     time.system(), wire::gate_for<std::string, int>(b, {.max_message_bytes = 4'096}, "texts"));
   all_gates.push_back(gate);
-  auto node = wire::spawn_node<std::string, int>(
-    time.system(), "host", 1,
-    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size(), 1); }; },
-    {.has_threads = false}, {}, connector);
-  all_nodes.push_back(node);
-  time.run();
+  join_as<std::string, int>(
+    [] { return [](std::span<const std::string> xs) { return std::vector<int>(xs.size(), 1); }; });
   std::vector<caf::expected<int>> answers;
   for (auto bytes : {2'000, 2'000, 2'000, 5'000})
     actors::ask(b, std::string(static_cast<std::size_t>(bytes), 'x'),

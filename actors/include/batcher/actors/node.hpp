@@ -23,7 +23,7 @@
 #include "batcher/actors/node/options.hpp"
 #include "batcher/actors/node/worker_node.hpp"
 #include "batcher/actors/node/worker_session.hpp"
-#include "batcher/actors/spawn.hpp"
+#include "batcher/actors/refusals.hpp"
 #include "batcher/actors/worker_actor.hpp"
 
 #include <caf/actor.hpp>
@@ -186,21 +186,19 @@ spawn_link(caf::actor_system& system, std::string host, std::uint16_t port, conn
 }
 
 /// Starts a worker node that connects through `connector`.
-template <class Request, class Response, worker_factory<Request, Response> Factory>
-[[nodiscard]] caf::actor spawn_node(caf::actor_system& system, std::string host, std::uint16_t port,
-                                    Factory make_worker, join_options opts,
+template <class Request, class Response>
+[[nodiscard]] caf::actor start_node(caf::actor_system& system, std::string host, std::uint16_t port,
+                                    worker_maker<Request, Response> make, join_options opts,
                                     hooks<Request, Response> how, caf::actor connector) {
   require_travels<Request>();
   require_travels<Response>();
   require_valid("a worker node", validate(opts));
-  auto shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how));
-  auto start = [factory = std::make_shared<const Factory>(std::move(make_worker)), shared_hooks,
-                has_threads = opts.has_threads](caf::event_based_actor* self,
-                                                std::size_t number) -> worker_handle {
-    auto* behavior = &worker_actor<Request, Response, Factory>;
-    if (!has_threads) return self->spawn(behavior, factory, number, shared_hooks);
-    require_thread();
-    return self->spawn<caf::detached>(behavior, factory, number, shared_hooks);
+  auto start = [make = std::move(make), has_threads = opts.has_threads,
+                shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how))](
+                 caf::event_based_actor* self, std::size_t number) {
+    return spawn_worker<Request, Response>(self, make, number, shared_hooks,
+                                           has_threads ? worker_execution::detached
+                                                       : worker_execution::cooperative);
   };
   return system.spawn<worker_node<Request, Response>>(std::move(opts), std::move(host), port,
                                                       std::move(connector), std::move(start));
@@ -270,9 +268,9 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
                                Factory make_worker, join_options opts = {},
                                hooks<Request, Response> how = {}) {
   node::require_watch(system, "a worker node", "reconnect.max_silence", opts.reconnect.max_silence);
-  return joined_node{node::spawn_node<Request, Response>(
-    system, std::move(host), port, std::move(make_worker), std::move(opts), std::move(how),
-    node::connector_of(system))};
+  return joined_node{node::start_node<Request, Response>(
+    system, std::move(host), port, maker_of<Request, Response>(std::move(make_worker)),
+    std::move(opts), std::move(how), node::connector_of(system))};
 }
 
 } // namespace batcher::actors

@@ -37,9 +37,36 @@ template <class Request, class Response>
   return problems;
 }
 
-/// Starts a thread and waits for its end. Throws `std::system_error` if the system has none left:
-/// CAF counts a detached actor before it starts its thread, and would wait for it for ever.
-void require_thread();
+/// `spawn_batcher` without the type of the factory: all that has to be compiled for a request and a
+/// response. A program that starts batchers of the same types in many files compiles it once if all
+/// of them, or a header, say
+///
+///     extern template batcher_handle<request, response> start_batcher<request, response>(
+///       caf::actor_system&, options, worker_maker<request, response>, hooks<request, response>);
+///
+/// and one file says the same without `extern`.
+template <class Request, class Response>
+[[nodiscard]] batcher_handle<Request, Response>
+start_batcher(caf::actor_system& system, options opts, worker_maker<Request, Response> make,
+              hooks<Request, Response> how) {
+  require_valid(opts, problems_of(how));
+  using actor_type = batcher_actor<Request, Response>;
+  auto shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how));
+  auto start = [make = std::move(make), shared_hooks](actor_type* self,
+                                                      std::size_t number) -> worker_handle {
+    return spawn_worker<Request, Response>(self, make, number, shared_hooks,
+                                           self->opts().worker_execution);
+  };
+  if (opts.shards == 1)
+    return system.template spawn<actor_type>(std::move(opts), std::move(start), shared_hooks);
+  auto limits = std::make_shared<shared_limits>(opts);
+  std::vector<caf::actor> shards;
+  for (std::size_t i = 0; i < opts.shards; ++i)
+    shards.push_back(caf::actor_cast<caf::actor>(system.template spawn<actor_type>(
+      share_of(opts, i), start, shared_hooks, limits, worker_numbers{i, opts.shards})));
+  return caf::actor_cast<batcher_handle<Request, Response>>(
+    spawn_sharded_batcher(system, opts, std::move(shards), access_to_shards<Request, Response>()));
+}
 
 /// Starts a batcher with `opts.workers` workers and returns its handle at once. Requests wait in
 /// the queue until the first worker is ready.
@@ -83,26 +110,8 @@ template <class Request, class Response, worker_factory<Request, Response> Facto
                                                               hooks<Request, Response> how = {}) {
   static_assert(!std::is_same_v<Request, bool>,
                 "a vector of bool is no array of bool: let the request be an enum or a number");
-  require_valid(opts, problems_of(how));
-  using actor_type = batcher_actor<Request, Response>;
-  auto shared_hooks = std::make_shared<const hooks<Request, Response>>(std::move(how));
-  auto start = [factory = std::make_shared<const Factory>(std::move(make_worker)),
-                shared_hooks](actor_type* self, std::size_t number) -> worker_handle {
-    auto* behavior = &worker_actor<Request, Response, Factory>;
-    if (self->opts().worker_execution == worker_execution::cooperative)
-      return self->spawn(behavior, factory, number, shared_hooks);
-    require_thread();
-    return self->template spawn<caf::detached>(behavior, factory, number, shared_hooks);
-  };
-  if (opts.shards == 1)
-    return system.template spawn<actor_type>(std::move(opts), std::move(start), shared_hooks);
-  auto limits = std::make_shared<shared_limits>(opts);
-  std::vector<caf::actor> shards;
-  for (std::size_t i = 0; i < opts.shards; ++i)
-    shards.push_back(caf::actor_cast<caf::actor>(system.template spawn<actor_type>(
-      share_of(opts, i), start, shared_hooks, limits, worker_numbers{i, opts.shards})));
-  return caf::actor_cast<batcher_handle<Request, Response>>(
-    spawn_sharded_batcher(system, opts, std::move(shards), access_to_shards<Request, Response>()));
+  return start_batcher<Request, Response>(
+    system, std::move(opts), maker_of<Request, Response>(std::move(make_worker)), std::move(how));
 }
 
 } // namespace batcher::actors

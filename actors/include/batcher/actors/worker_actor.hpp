@@ -5,7 +5,6 @@
 
 #pragma once
 
-#include "batcher/actors/batch_function.hpp"
 #include "batcher/actors/caf_compat.hpp"
 #include "batcher/actors/hooks.hpp"
 #include "batcher/actors/interfaces.hpp"
@@ -13,56 +12,25 @@
 #include "batcher/actors/mail.hpp"
 #include "batcher/actors/messages.hpp"
 #include "batcher/actors/reply.hpp"
+#include "batcher/actors/worker_function.hpp"
+#include "batcher/options.hpp"
 
 #include <chrono>
-#include <concepts>
 #include <cstddef>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace batcher::actors {
 
-/// Runs a function that answers at once on a job and fills in what came of it. Returns when it was
-/// done.
-template <class Request, class Response, class F>
-time_point run_job(F& run, const std::shared_ptr<job<Request, Response>>& work,
-                   const caf::actor_clock& time) {
-  auto begin = time.now();
-  auto end = begin;
-  auto stop_watch = [&] {
-    end = time.now();
-    work->report.executed = std::chrono::duration_cast<duration>(end - begin);
-  };
-  auto thrown = text_of_exception([&] {
-    auto results = [&] {
-      std::span<const Request> requests{work->requests};
-      if constexpr (context_batch_function<F, Request, Response>)
-        return run(requests, batch_context{work});
-      else
-        return run(requests);
-    }();
-    stop_watch();
-    fill_in<Response>(*work, std::move(results));
-  });
-  if (!thrown) return end;
-  stop_watch();
-  work->outcome = errc::batch_failed;
-  work->failure = caf::make_error(errc::batch_failed, std::move(*thrown));
-  return end;
-}
-
 /// What a worker keeps.
-template <class Request, class Response, class Factory>
+template <class Request, class Response>
 struct worker_state {
   using job_type = job<Request, Response>;
-  using function = function_of<Factory>;
   static inline const char* name = "batcher.worker";
 
   struct pending_job {
@@ -72,9 +40,7 @@ struct worker_state {
     std::optional<std::string> thrown = {};
   };
 
-  // The function may refer to what made it, so it goes first.
-  std::optional<Factory> factory;
-  std::optional<function> run;
+  std::unique_ptr<worker_function<Request, Response>> function; // once it has started
   // Jobs that the function will answer later.
   std::unordered_map<const payload*, pending_job> pending;
   std::size_t warmed_up = 0;
@@ -82,55 +48,45 @@ struct worker_state {
 };
 
 /// The steps of a worker, as functions of its state and the actor that it belongs to.
-template <class Request, class Response, class Factory>
+template <class Request, class Response>
 class worker_steps {
 public:
-  using state_type = worker_state<Request, Response, Factory>;
+  using state_type = worker_state<Request, Response>;
   using job_type = typename state_type::job_type;
   using self_pointer = worker_handle::stateful_pointer<state_type>;
   using warm_up_batches = std::vector<std::vector<Request>>;
 
-  static constexpr bool answers_later =
-    promising_batch_function<typename state_type::function, Request, Response>;
-
   /// Makes the function and runs the warm-up batches.
-  static caf::result<void> start(self_pointer self, const Factory& factory, std::size_t number,
-                                 const warm_up_batches& batches) {
+  static caf::result<void> start(self_pointer self, const worker_maker<Request, Response>& make,
+                                 std::size_t number, const warm_up_batches& batches) {
     auto& own = compat::state(self);
-    auto thrown = text_of_exception(
-      [&] { own.run.emplace(make_batch_function(own.factory.emplace(factory), number)); });
+    auto thrown = text_of_exception([&] { own.function = make(number); });
     if (thrown) return caf::make_error(errc::worker_lost, std::move(*thrown));
-    if constexpr (answers_later) {
-      if (batches.empty()) return caf::unit;
+    if (own.function->answers_later() && !batches.empty()) {
       own.started = owned_promise{*self->current_mailbox_element()};
       warm_up_later(self, batches);
       return caf::delegated<void>{};
-    } else {
-      for (auto& batch : batches) {
-        auto work = warm_up_job(batch);
-        run_job(*own.run, work, self->clock());
-        if (auto why = why_cold(*work)) return why;
-      }
-      return caf::unit;
     }
+    for (auto& batch : batches) {
+      auto work = warm_up_job(batch);
+      own.function->run(work, self->clock());
+      if (auto why = why_cold(*work)) return why;
+    }
+    return caf::unit;
   }
 
   static void take(self_pointer self, job_message& msg) {
     auto work = std::static_pointer_cast<job_type>(std::move(msg.job));
     const auto& batcher = self->current_sender();
+    auto& function = *compat::state(self).function;
     bool is_wanted = !work->abandoned.load(std::memory_order_relaxed);
-    if constexpr (answers_later) {
-      if (is_wanted) return call(self, std::move(work), batcher);
-      report(self, batcher, std::move(work), self->clock().now());
-    } else {
-      auto at =
-        is_wanted ? run_job(*compat::state(self).run, work, self->clock()) : self->clock().now();
-      report(self, batcher, std::move(work), at);
-    }
+    if (is_wanted && function.answers_later()) return call(self, std::move(work), batcher);
+    auto at = is_wanted ? function.run(work, self->clock()) : self->clock().now();
+    report(self, batcher, std::move(work), at);
   }
 
   static void finish(self_pointer self, const job_done_message& msg,
-                     const warm_up_batches& batches) requires answers_later {
+                     const warm_up_batches& batches) {
     auto& own = compat::state(self);
     auto node = own.pending.extract(msg.job.get());
     if (node.empty()) return;
@@ -188,29 +144,43 @@ private:
     };
     std::span<const Request> requests{work->requests};
     batch_promise<Response> answer{work, std::move(tell)};
-    auto thrown = text_of_exception([&] { (*own.run)(requests, std::move(answer)); });
+    auto thrown = text_of_exception([&] { own.function->call(requests, std::move(answer)); });
     // Says more than that the promise was dropped, if it was. The job itself may be in use elsewhere.
     if (auto it = own.pending.find(work.get()); thrown && it != own.pending.end())
       it->second.thrown = std::move(thrown);
   }
 };
 
-/// The behavior of worker `number`. `factory` is copied and called once, inside the worker.
-template <class Request, class Response, class Factory>
+/// The behavior of worker `number`.
+template <class Request, class Response>
 worker_handle::behavior_type
-worker_actor(worker_handle::stateful_pointer<worker_state<Request, Response, Factory>> self,
-             const std::shared_ptr<const Factory>& factory, std::size_t number,
+worker_actor(worker_handle::stateful_pointer<worker_state<Request, Response>> self,
+             const worker_maker<Request, Response>& make, std::size_t number,
              const std::shared_ptr<const hooks<Request, Response>>& how) {
-  using steps = worker_steps<Request, Response, Factory>;
+  using steps = worker_steps<Request, Response>;
   return {
-    [self, factory, number, how](start_atom) {
-      return steps::start(self, *factory, number, how->warm_up);
+    [self, make, number, how](start_atom) {
+      return steps::start(self, make, number, how->warm_up);
     },
     [self](job_message& msg) { steps::take(self, msg); },
-    [self, how]([[maybe_unused]] const job_done_message& msg) {
-      if constexpr (steps::answers_later) steps::finish(self, msg, how->warm_up);
-    },
+    [self, how](const job_done_message& msg) { steps::finish(self, msg, how->warm_up); },
   };
+}
+
+/// Starts a thread and waits for its end. Throws `std::system_error` if the system has none left:
+/// CAF counts a detached actor before it starts its thread, and would wait for it for ever.
+void require_thread();
+
+/// Starts worker `number` as a child of `self`, detached or not. Throws as `require_thread` does.
+template <class Request, class Response, class Self>
+worker_handle spawn_worker(Self* self, const worker_maker<Request, Response>& make,
+                           std::size_t number,
+                           const std::shared_ptr<const hooks<Request, Response>>& how,
+                           worker_execution execution) {
+  auto* behavior = &worker_actor<Request, Response>;
+  if (execution == worker_execution::cooperative) return self->spawn(behavior, make, number, how);
+  require_thread();
+  return self->template spawn<caf::detached>(behavior, make, number, how);
 }
 
 } // namespace batcher::actors
