@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include "answer_watch.hpp"
 #include "faults.hpp"
 #include "ledger.hpp"
 
@@ -157,6 +158,12 @@ public:
 
   const char* name() const override { return "soak.client"; }
 
+  compat::enqueue_result enqueue(caf::mailbox_element_ptr msg,
+                                 compat::execution_context* context) override {
+    if (watch_.is_second(*msg)) ++on_.count.doubled;
+    return caf::event_based_actor::enqueue(std::move(msg), context);
+  }
+
 protected:
   caf::behavior make_behavior() override {
     wake();
@@ -275,6 +282,7 @@ private:
   randomness random_;
   std::vector<batcher::actors::client<handle>> helpers_;
   std::size_t outstanding_ = 0;
+  answer_watch watch_;
 };
 
 /// Asks and ends without waiting for the answers, which then reach nobody.

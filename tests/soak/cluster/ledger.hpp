@@ -85,6 +85,12 @@ public:
     }
   }
 
+  /// Counts a reply that reaches no `on_reply`.
+  void on_second_reply() {
+    std::lock_guard lock{mutex_};
+    ++seen_.doubled;
+  }
+
   void on_event(event what) {
     std::lock_guard lock{mutex_};
     history_.push_back({what, steady::now()});

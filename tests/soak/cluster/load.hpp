@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Threads that ask for numbers without a pause, a window full of requests at once.
+// Who asks for numbers without a pause, a window full of requests at once: threads with callbacks, and
+// an actor.
 
 #pragma once
 
@@ -18,7 +19,7 @@ namespace soak {
 
 class load {
 public:
-  /// Starts it. `ledger`: shared, since replies may come when this is gone.
+  /// Starts it. `ledger`: shared, since replies may come when this is gone. `window`: of the threads.
   load(const handle& to, std::shared_ptr<ledger> in, std::size_t window);
   load(const load&) = delete;
   load& operator=(const load&) = delete;
@@ -35,7 +36,7 @@ private:
 
   std::shared_ptr<ledger> ledger_;
   std::shared_ptr<window> free_;
-  std::atomic<bool> is_over_ = false;
+  std::shared_ptr<std::atomic<bool>> is_over_ = std::make_shared<std::atomic<bool>>(false);
   std::vector<std::thread> threads_;
 };
 

@@ -66,6 +66,7 @@ protected:
   /// Precondition: the session has not ended.
   [[nodiscard]] node_counters& counters() const noexcept { return *seed_.counters; }
   [[nodiscard]] time_point now() const { return clock().now(); }
+  [[nodiscard]] bool is_lost() const noexcept { return is_lost_; }
 
   void send_to_peer(frame what);
   /// Ends the session and tells the peer why.

@@ -101,7 +101,7 @@ private:
   // -- jobs ---------------------------------------------------------------------------------------
 
   void run(std::shared_ptr<job_type> work) {
-    if (!counters().is_connected()) return; // lost meanwhile, as the batcher hears
+    if (is_lost()) return; // as the batcher hears
     auto batcher = caf::actor_cast<caf::strong_actor_ptr>(current_sender());
     if (work->abandoned.load(std::memory_order_relaxed)) return give_back(batcher, std::move(work));
     auto since = now();
