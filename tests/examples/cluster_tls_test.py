@@ -108,7 +108,7 @@ class Stunnel(Encrypted):
             text, found = re.subn(pattern, value, text)
             self.assertGreater(found, 0, pattern)
         file = self.folder / f"stunnel-{name}-{time.monotonic_ns()}.conf"
-        file.write_text("foreground = yes\npid =\ndebug = info\n" + text)
+        file.write_text("debug = info\n" + text)
         tunnel = running.Running("stunnel", file, patience=PATIENCE)
         self.addCleanup(tunnel.close)
         return tunnel, tunnel.read_until(r"bound to 127\.0\.0\.1:(\d+)\n")[1]

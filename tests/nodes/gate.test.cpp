@@ -238,8 +238,18 @@ TEST_CASE_METHOD(stranger_fixture, "a peer has one session, and the latest hello
     CHECK(count(event::lost) == static_cast<std::size_t>(i - 1));
   }
   CHECK(time.system().registry().running() == before + 1);
+  auto goodbye = std::find_if(told.begin(), told.end(), [](auto& x) {
+    return x.kind == static_cast<std::uint8_t>(wire::frame_kind::goodbye);
+  });
+  REQUIRE(goodbye != told.end());
+  CHECK(wire::error_of_bytes(goodbye->bytes) == caf::make_error(errc::worker_lost));
   say(session, frame_of(wire::frame_kind::goodbye));
   CHECK(count(event::left) == 1);
+}
+
+TEST_CASE_METHOD(node_fixture, "an error of a category that nobody knows can be shown") {
+  CHECK(actors::compat::render_foreign(time.system(), foreign_error()).find('7')
+        != std::string::npos);
 }
 
 TEST_CASE_METHOD(stranger_fixture, "what a worker held that says hello again runs elsewhere") {

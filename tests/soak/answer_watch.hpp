@@ -13,12 +13,13 @@
 
 namespace soak {
 
-/// Looks at every message to one actor, in its `enqueue`. Any thread.
+/// Looks at every message to one actor, in its `enqueue`. Any thread. An answer without content is not
+/// counted: that is how `client` wakes its actor, twice perhaps.
 class answer_watch {
 public:
   /// Returns whether the message answers a request that was answered before.
   [[nodiscard]] bool is_second(const caf::mailbox_element& msg) {
-    if (!msg.mid.is_response()) return false;
+    if (!msg.mid.is_response() || msg.content().empty()) return false;
     auto number = static_cast<std::size_t>(msg.mid.request_id().integer_value()); // 1, 2, ...
     std::lock_guard lock{mutex_};
     if (number >= answered_.size()) answered_.resize(2 * number + 1);

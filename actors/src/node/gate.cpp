@@ -31,7 +31,7 @@ public:
     : caf::event_based_actor{cfg}, settings_{std::move(settings)},
       id_{std::random_device{}() | std::uint64_t{std::random_device{}()} << 32} {
     compat::ignore_errors(this);
-    compat::drop_unknown(this);
+    compat::distrust(this);
   }
 
   const char* name() const override { return "batcher.gate"; }
@@ -107,7 +107,7 @@ private:
     auto node = sessions_.extract(it);
     auto why = caf::make_error(errc::worker_lost, x.name + " says hello again");
     if (auto session = caf::actor_cast<caf::actor>(node.key()))
-      compat::anon_send(session, caf::exit_msg{address(), why});
+      compat::anon_send(session, depart_atom_v, why);
     tell({.what = node_event::kind::lost, .peer = std::move(node.mapped().name), .why = why});
   }
 

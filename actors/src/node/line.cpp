@@ -27,7 +27,7 @@ public:
   line(caf::actor_config& cfg, line_settings settings)
     : caf::event_based_actor{cfg}, settings_{std::move(settings)} {
     compat::ignore_errors(this);
-    compat::drop_unknown(this);
+    compat::distrust(this);
   }
 
   const char* name() const override { return "batcher.line"; }
@@ -157,8 +157,8 @@ private:
 
   void on_down(const caf::actor_addr& addr, const caf::error& why) {
     if (state_ != state::up || addr != session_) return;
-    lose(caf::make_error(errc::batcher_lost, "the connection to " + peer()
-                                               + " is lost: " + compat::render(system(), why)));
+    lose(caf::make_error(errc::batcher_lost, "the connection to " + peer() + " is lost: "
+                                               + compat::render_foreign(system(), why)));
     arm();
   }
 

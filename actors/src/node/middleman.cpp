@@ -3,8 +3,9 @@
 // CAF's networking with a guard before its protocol, BASP. CAF believes whoever reaches a port, who
 // can end the process with a few bytes:
 //   - a handshake without a payload is read through a null pointer;
-//   - a message without a sender that cannot be read is answered by 1.1.0, through a null pointer;
-//     one before any handshake never has a sender;
+//   - a message that cannot be read is answered by 1.1.0, through a null pointer if it has no sender.
+//     One that says that it was passed on may name a sender that there is not; one before any
+//     handshake never has one;
 //   - memory is taken for as much payload as is announced, up to 4 GiB, before any of it has come.
 // Here all that is refused.
 
@@ -26,7 +27,7 @@ namespace basp = caf::io::basp;
 
 // A node's id, what it is built from, and what the messages of an actor are called.
 constexpr std::size_t most_handshake_bytes = 1u << 20u;
-// As much as `max_message_bytes` may be, and what CAF writes around it.
+// Ours are in parts of 256 KiB; this is for an application's own messages.
 constexpr std::size_t most_payload_bytes = (1u << 30u) + (1u << 20u);
 
 // What CAF refuses by itself is left to it. Layout: the kind, three bytes, then the length of the
@@ -78,7 +79,8 @@ private:
     auto& header = ctx.at(payload.handle).hdr;
     bool is_routed = header.operation == basp::message_type::routed_message;
     bool is_direct = header.operation == basp::message_type::direct_message;
-    if (header.source_actor != 0 || !(is_routed || is_direct)) return true;
+    bool has_sender = is_direct && header.source_actor != 0;
+    if (has_sender || !(is_routed || is_direct)) return true;
     return compat::is_readable(system(), payload.buf, is_routed);
   }
 };

@@ -23,7 +23,7 @@ constexpr duration max_linger = std::chrono::hours{1};
 session::session(caf::actor_config& cfg, session_seed seed)
   : caf::event_based_actor{cfg}, seed_{std::move(seed)} {
   compat::ignore_errors(this);
-  compat::drop_unknown(this);
+  compat::distrust(this);
 }
 
 caf::behavior session::make_behavior() {
@@ -39,6 +39,8 @@ caf::behavior session::make_behavior() {
       tick();
       arm();
     },
+    // The gate: the peer has given this session up, and has another one.
+    [this](depart_atom, caf::error& why) { end(std::move(why)); },
   }
     .or_else(further_handlers());
 }
@@ -66,8 +68,9 @@ void session::let_in() {
   compat::monitor(this, caf::actor_cast<caf::actor>(seed_.peer),
                   [this](const caf::actor_addr&, const caf::error& why) {
                     is_peer_gone_ = true;
-                    lose(caf::make_error(errc::worker_lost, seed_.greeting.name + " is gone: "
-                                                              + compat::render(system(), why)));
+                    lose(caf::make_error(errc::worker_lost,
+                                         seed_.greeting.name
+                                           + " is gone: " + compat::render_foreign(system(), why)));
                   });
   send_to_peer(frame_of(frame_kind::welcome, welcome{.attempt = seed_.greeting.attempt,
                                                      .gate = seed_.gate_id,

@@ -160,7 +160,6 @@ public:
 
   [[nodiscard]] node_role role() const noexcept { return role_; }
   [[nodiscard]] bool is_connected() const noexcept { return stage_now() < stage::left; }
-  [[nodiscard]] bool is_lost() const noexcept { return stage_now() == stage::lost; }
   [[nodiscard]] node_values read() const noexcept;
 
 private:

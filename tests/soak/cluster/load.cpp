@@ -7,6 +7,7 @@
 #include "batcher/actors/ask.hpp"
 
 #include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
 
 namespace soak {
 
@@ -64,7 +65,12 @@ load::load(const handle& to, std::shared_ptr<ledger> in, std::size_t window_size
   : ledger_{std::move(in)}, free_{
                               std::make_shared<window>(static_cast<std::ptrdiff_t>(window_size))} {
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this, to] { run(to); });
-  to.home_system().spawn<plain_client>(to, ledger_, is_over_);
+  plain_ = to.home_system().spawn<plain_client>(to, ledger_, is_over_);
+}
+
+load::~load() {
+  stop();
+  caf::anon_send_exit(plain_, caf::exit_reason::kill); // it waits for ever for what was lost
 }
 
 void load::stop() {

@@ -23,7 +23,8 @@ public:
   load(const handle& to, std::shared_ptr<ledger> in, std::size_t window);
   load(const load&) = delete;
   load& operator=(const load&) = delete;
-  ~load() { stop(); }
+  /// Replies are counted until then.
+  ~load();
 
   /// Sends no more. Replies may be outstanding.
   void stop();
@@ -38,6 +39,7 @@ private:
   std::shared_ptr<window> free_;
   std::shared_ptr<std::atomic<bool>> is_over_ = std::make_shared<std::atomic<bool>>(false);
   std::vector<std::thread> threads_;
+  caf::actor plain_;
 };
 
 } // namespace soak

@@ -123,17 +123,14 @@ int run(const settings& chosen, const network& net, bool has_faults) {
   auto in = std::make_shared<ledger>(std::chrono::seconds{chosen.overdue_s});
   cluster on{chosen, net, batcher_options(chosen)};
   if (!on.who().wait_for(on.size(), 20s)) throw std::runtime_error{"the nodes did not come"};
-  bool are_served = false;
-  bool have_all = false;
-  {
-    load clients{on.batcher(), in, chosen.window};
-    if (has_faults)
-      disturb(on, *in, chosen);
-    else
-      restart_in_turn(on, *in, chosen);
-    are_served = wait_for_service(on);
-    have_all = end_clients(on);
-  }
+  load clients{on.batcher(), in, chosen.window};
+  if (has_faults)
+    disturb(on, *in, chosen);
+  else
+    restart_in_turn(on, *in, chosen);
+  auto are_served = wait_for_service(on);
+  auto have_all = end_clients(on);
+  clients.stop();
   wait_for_replies(*in, chosen);
   auto seen = report_of(on, *in, chosen, has_faults);
   seen.clients.are_served = are_served;

@@ -93,13 +93,13 @@ tunnels::tunnels(const network& net, std::size_t nodes, std::uint16_t batcher_po
 std::uint16_t tunnels::start(const std::string& name, const std::string& accept,
                              const std::string& connect, int network_namespace) {
   auto text = text_of(examples / ("stunnel-" + name + ".conf"));
+  replace(text, "foreground = ", "foreground = quiet", true);
   replace(text, "accept = ", "accept = " + accept + ":0", true);
   replace(text, "connect = ", "connect = " + connect, true);
   replace(text, "/etc/batcher", certificates_.folder().string(), false);
   auto file = certificates_.folder() / ("stunnel-" + std::to_string(running_.size()));
   auto log = file.string() + ".log";
-  std::ofstream{file} << "foreground = quiet\npid =\ndebug = info\noutput = " << log << '\n'
-                      << text;
+  std::ofstream{file} << "debug = info\noutput = " << log << '\n' << text;
   running_.push_back(start_process({"stunnel", file.string()}, network_namespace));
   return wait_for_port(log, running_.back());
 }

@@ -14,6 +14,9 @@
 
 namespace batcher::tests {
 
+/// Returns an error of a category that no process has, as it may come from another one.
+inline caf::error foreign_error() { return {7, caf::atom_from_string("nobody")}; }
+
 template <class... IdBlocks>
 class test_system {
 public:

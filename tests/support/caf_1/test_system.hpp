@@ -8,6 +8,8 @@
 
 #include "batcher/actors/messages.hpp"
 
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
 #include <caf/test/fixture/deterministic.hpp>
 #include <caf/test/reporter.hpp>
 
@@ -15,6 +17,18 @@
 #include <memory>
 
 namespace batcher::tests {
+
+/// Returns an error of a category that no process has, as it may come from another one.
+inline caf::error foreign_error() {
+  caf::byte_buffer bytes;
+  caf::binary_serializer to{bytes};
+  auto is_written = to.value(true) && to.value(std::uint8_t{7}) && to.value(std::uint16_t{65'000})
+                    && to.apply(caf::message{});
+  caf::error why;
+  caf::binary_deserializer from{bytes};
+  if (!is_written || !from.apply(why)) throw std::logic_error{"CAF writes errors otherwise"};
+  return why;
+}
 
 template <class... IdBlocks>
 class test_system {

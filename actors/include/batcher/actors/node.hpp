@@ -79,7 +79,8 @@ public:
   /// certificate of the authority. Throws `invalid_options` with every problem: a file that is
   /// missing, that cannot be read, or that does not fit the others; CAF 0.17 without
   /// `allow_busy_handshakes`; a CAF that was built without OpenSSL. A node that is refused sees
-  /// `node_event::failed` with an error of CAF's, such as `sec::disconnect_during_handshake`.
+  /// `node_event::failed` with `errc::batcher_lost`, whose text names CAF's error, such as
+  /// `disconnect_during_handshake`.
   void use_tls(const tls_options& opts) { node::use_tls(*this, opts); }
 };
 

@@ -131,7 +131,27 @@ struct known_categories {
     static known_categories all;
     return all;
   }
+  [[nodiscard]] bool contains(std::uint16_t type_id) {
+    std::lock_guard lock{mutex};
+    return type_ids.contains(type_id);
+  }
 };
+
+/// Returns whether a text can be made of an error, whoever has named its category.
+[[nodiscard]] inline bool can_render([[maybe_unused]] const caf::error& why) {
+#if BATCHER_CAF_1
+  return !why || known_categories::instance().contains(why.category());
+#else
+  return true;
+#endif
+}
+
+/// `render` of an error that CAF itself has brought from another process.
+[[nodiscard]] inline std::string render_foreign(const caf::actor_system& system,
+                                                const caf::error& why) {
+  if (can_render(why)) return render(system, why);
+  return "an error of a category that is unknown here, code " + std::to_string(why.code());
+}
 
 /// Returns the name of an error's category. Precondition: it is an error.
 [[nodiscard]] inline std::string category_of(const caf::error& why) {
@@ -150,11 +170,7 @@ error_of_category(const std::string& category, std::uint8_t code, const std::str
   auto context = text.empty() ? caf::message{} : caf::make_message(text);
 #if BATCHER_CAF_1
   auto type_id = caf::query_type_id(category);
-  auto& known = known_categories::instance();
-  {
-    std::lock_guard lock{known.mutex};
-    if (code == 0 || !known.type_ids.contains(type_id)) return std::nullopt;
-  }
+  if (code == 0 || !known_categories::instance().contains(type_id)) return std::nullopt;
   // The constructor that takes a category is CAF's own, its wire form is not.
   caf::byte_buffer bytes;
   caf::binary_serializer to{bytes};
@@ -250,12 +266,23 @@ bool is_readable([[maybe_unused]] caf::actor_system& system, [[maybe_unused]] co
 
 // -- actors ---------------------------------------------------------------------------------------
 
-/// Lets an actor drop messages that it does not know, whoever sent them. 1.x deprecates the handler.
+/// Lets an actor that other processes can reach drop messages that it does not know, and believe no
+/// reason to end of which no text can be made: whoever hears of its end may make one. 1.x deprecates
+/// these handlers. It would print a message that says that some actor is down, and needs a text as
+/// well; 0.17.6 has only `monitor`'s handler for that.
 template <class Self>
-void drop_unknown(Self* self) {
+void distrust(Self* self) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   self->set_default_handler(caf::drop);
+#if BATCHER_CAF_1
+  self->set_down_handler([](caf::down_msg&) {});
+  self->set_exit_handler([self](caf::exit_msg& msg) {
+    if (msg.reason)
+      self->quit(can_render(msg.reason) ? msg.reason
+                                        : caf::make_error(caf::exit_reason::user_shutdown));
+  });
+#endif
 #pragma GCC diagnostic pop
 }
 

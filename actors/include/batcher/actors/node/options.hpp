@@ -29,7 +29,8 @@ struct node_event {
     lost,
     /// A peer has left in order, or this node has.
     left,
-    /// A peer was refused, or this node was: wrong version, wrong types, too many nodes.
+    /// A peer was refused, or this node was for good: wrong version, wrong types. There were too many
+    /// nodes: `refused` there, `failed` here.
     refused,
     /// An attempt to connect has failed; there will be another one.
     failed,

@@ -53,7 +53,7 @@ public:
                 .owner = {}},
       start_{std::move(start)}, workers_(opts_.workers) {
     compat::ignore_errors(this);
-    compat::drop_unknown(this);
+    compat::distrust(this);
   }
 
   const char* name() const override { return "batcher.worker_node"; }
@@ -66,6 +66,8 @@ public:
       if (one.handle) caf::anon_send_exit(one.handle, caf::exit_reason::user_shutdown);
     for (auto& waiting : departures_) waiting.deliver(static_cast<std::uint64_t>(jobs_.size()));
     departures_.clear();
+    start_ = nullptr; // a timer may keep this for long, but what the user gave need not stay
+    opts_.on_event = nullptr;
   }
 
 protected:

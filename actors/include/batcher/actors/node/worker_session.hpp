@@ -212,6 +212,7 @@ private:
 
   // The batcher ends this when the last batch is back.
   void leave() {
+    if (is_lost()) return; // and is told so
     expect_end();
     counters().set_leaving();
     tell_batcher(leave_message{.worker = ctrl(), .why = {}});
