@@ -7,7 +7,10 @@
 //     One that says that it was passed on may name a sender that there is not; one before any
 //     handshake never has one;
 //   - memory is taken for as much payload as is announced, up to 4 GiB, before any of it has come.
-// Here all that is refused.
+// Here all that is refused. And with TLS the errors of a connection that has ended are forgotten, or
+// CAF ends others over them.
+
+#include "tls.hpp"
 
 #include "batcher/actors/node.hpp"
 
@@ -51,20 +54,31 @@ public:
 
   caf::behavior make_behavior() override {
     auto all = caf::io::basp_broker::make_behavior();
-    return caf::message_handler{[this, all](caf::io::new_data_msg& came) mutable {
-             using byte = std::decay_t<decltype(came.buf.front())>;
-             // CAF closes the connection: that is of no kind that there is, or shorter than announced.
-             if (!awaits_header(came.handle)) {
-               if (!is_readable(came)) came.buf.clear();
-             } else if (!is_believable(came.buf, is_known(came.handle))) {
-               came.buf[0] = static_cast<byte>(0xff);
-             }
-             all(current_mailbox_element()->content());
-           }}
+    return caf::message_handler{
+      [this, all](caf::io::new_data_msg& came) mutable {
+        guard(came);
+        all(current_mailbox_element()->content());
+      },
+      [this, all](const caf::io::connection_closed_msg&) mutable {
+        forget_tls_errors();
+        all(current_mailbox_element()->content());
+      },
+    }
       .or_else(all);
   }
 
 private:
+  // CAF closes the connection over what this leaves: bytes of no kind that there is, or fewer than
+  // announced.
+  void guard(caf::io::new_data_msg& came) {
+    using byte = std::decay_t<decltype(came.buf.front())>;
+    if (!awaits_header(came.handle)) {
+      if (!is_readable(came)) came.buf.clear();
+    } else if (!is_believable(came.buf, is_known(came.handle))) {
+      came.buf[0] = static_cast<byte>(0xff);
+    }
+  }
+
   bool is_known(caf::io::connection_handle peer) {
     return instance.tbl().lookup_direct(peer) != caf::node_id{};
   }

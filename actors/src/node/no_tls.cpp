@@ -26,6 +26,8 @@ caf::actor tls_connector_of(caf::actor_system&) {
   throw std::logic_error{"the actor system has TLS, but Batcher was built without"};
 }
 
+void forget_tls_errors() {}
+
 } // namespace node
 
 } // namespace batcher::actors

@@ -108,6 +108,8 @@ caf::actor tls_connector_of(caf::actor_system& system) {
   return caf::actor_cast<caf::actor>(tls.actor_handle());
 }
 
+void forget_tls_errors() { ERR_clear_error(); }
+
 } // namespace node
 
 } // namespace batcher::actors
