@@ -8,6 +8,8 @@
 #include "batcher/actors/node.hpp"
 #include "batcher/actors/spawn.hpp"
 
+#include <caf/io/basp_broker.hpp>
+#include <caf/io/middleman.hpp>
 #include <catch2/catch.hpp>
 
 #include <arpa/inet.h>
@@ -200,4 +202,19 @@ TEST_CASE("bytes that are no CAF at all disturb nobody") {
     CHECK(answer(far, 2) == 4);
   }
   stop_and_forget(b);
+}
+
+TEST_CASE("a message that comes when CAF's broker has ended does not keep it") {
+  caf::actor_addr gone;
+  {
+    process here;
+    auto broker =
+      here.system.middleman().named_broker<caf::io::basp_broker>(actors::compat::name_of_basp());
+    gone = broker.address();
+    broker->attach_functor([gone](const caf::error&) {
+      auto self = caf::actor_cast<caf::actor>(gone);
+      actors::compat::anon_send(self, actors::tick_atom_v, self);
+    });
+  }
+  CHECK_FALSE(caf::actor_cast<caf::actor>(gone));
 }

@@ -48,12 +48,12 @@ bool is_believable(const Bytes& header, bool is_known) {
   return is_known && payload <= most_payload_bytes;
 }
 
-class guarded_broker final : public caf::io::basp_broker {
+class guarded_broker final : public compat::closing_broker<caf::io::basp_broker> {
 public:
-  using caf::io::basp_broker::basp_broker;
+  using closing_broker::closing_broker;
 
   caf::behavior make_behavior() override {
-    auto all = caf::io::basp_broker::make_behavior();
+    auto all = basp_broker::make_behavior();
     return caf::message_handler{
       [this, all](caf::io::new_data_msg& came) mutable {
         guard(came);
