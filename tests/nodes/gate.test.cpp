@@ -252,6 +252,22 @@ TEST_CASE_METHOD(node_fixture, "an error of a category that nobody knows can be 
         != std::string::npos);
 }
 
+TEST_CASE_METHOD(stranger_fixture,
+                 "no end that strangers tell of has a reason that cannot be shown") {
+  publish(spawn_doubler());
+  actors::compat::anon_send(gate, caf::down_msg{connector.address(), foreign_error()});
+  time.run();
+  say_hello(good_hello());
+  REQUIRE(count(event::connected) == 1); // the gate is still there
+  auto whom = caf::actor_cast<caf::actor>(session);
+  std::optional<caf::error> reason;
+  whom->attach_functor([&reason](const caf::error& why) { reason = why; });
+  actors::compat::anon_send(whom, caf::exit_msg{connector.address(), foreign_error()});
+  time.run();
+  REQUIRE(reason);
+  CHECK(actors::compat::can_render(*reason));
+}
+
 TEST_CASE_METHOD(stranger_fixture, "what a worker held that says hello again runs elsewhere") {
   auto b = spawn_bare({.when_idle = when_idle::immediate, .on_failure = retry::idempotent{}});
   publish(b);

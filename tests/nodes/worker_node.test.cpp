@@ -160,6 +160,19 @@ TEST_CASE_METHOD(node_fixture, "a node that cannot finish in time goes, and says
   CHECK(failed_with(errc::worker_lost) == 1);
 }
 
+TEST_CASE_METHOD(node_fixture, "a node that has left keeps nothing of its factory") {
+  auto b = spawn_bare(one_each());
+  publish(b);
+  auto owned = std::make_shared<int>(0);
+  std::weak_ptr<int> seen = owned;
+  auto node =
+    join([owned = std::move(owned)] { return [owned](batch xs) { return doubled(xs); }; });
+  request(b, 0, 1);
+  CHECK_FALSE(seen.expired());
+  CHECK(leave(node, 10s)->value() == 0u);
+  CHECK(seen.expired()); // though the test has its handle, and a timer may
+}
+
 TEST_CASE_METHOD(node_fixture, "nodes are replaced one by one under load, and nothing fails") {
   auto b = spawn_bare({.max_batch_items = 4, .max_delay = 1ms});
   publish(b);

@@ -91,6 +91,24 @@ TEST_CASE_METHOD(
   CHECK(errors.empty());
 }
 
+TEST_CASE_METHOD(
+  node_fixture,
+  "a node that was given up and leaves hears that its work is lost, not that all is done") {
+  auto b = spawn_bare(one_each());
+  publish(b, {.max_silence = 2s});
+  auto node = join(holder(), {.reconnect = {.max_silence = 1h}});
+  time.advance(500ms); // its last sign of life
+  request(b, 0, 1);
+  cables[0]->holds = true;
+  time.advance(2s);
+  REQUIRE(count(event::lost) == 1);
+  auto left = leave(node, 1h);
+  release(0);
+  CHECK(*left == 1u);
+  CHECK(count(event::left) == 0);
+  CHECK(failed_with(errc::worker_lost) == 1);
+}
+
 TEST_CASE_METHOD(node_fixture,
                  "a batcher ends with its last handle, whatever became of its nodes") {
   auto b = spawn_bare(one_each());

@@ -44,7 +44,8 @@ template <class Request, class Response>
 ///     extern template batcher_handle<request, response> start_batcher<request, response>(
 ///       caf::actor_system&, options, worker_maker<request, response>, hooks<request, response>);
 ///
-/// and one file says the same without `extern`.
+/// and one file says the same without `extern`. What `make` makes must fit `spawn_batcher`'s
+/// `make_worker`. Throws `invalid_options`. May be called from any thread.
 template <class Request, class Response>
 [[nodiscard]] batcher_handle<Request, Response>
 start_batcher(caf::actor_system& system, options opts, worker_maker<Request, Response> make,
