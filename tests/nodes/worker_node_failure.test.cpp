@@ -99,11 +99,11 @@ TEST_CASE_METHOD(
   auto node = join(holder(), {.reconnect = {.max_silence = 1h}});
   time.advance(500ms); // its last sign of life
   request(b, 0, 1);
-  cables[0]->holds = true;
+  cables[0]->is_cut = true;
   time.advance(2s);
   REQUIRE(count(event::lost) == 1);
-  auto left = leave(node, 1h);
-  release(0);
+  cables[0]->is_cut = false;
+  auto left = leave(node, 1h); // the first that is heard of it again
   CHECK(*left == 1u);
   CHECK(count(event::left) == 0);
   CHECK(failed_with(errc::worker_lost) == 1);
