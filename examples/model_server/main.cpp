@@ -54,7 +54,7 @@ void say(const std::string& text) {
 
 // Clients that have connected before the end began are heard, and told that it has; more than this
 // is for those who would go on for ever.
-constexpr auto longest_farewell = std::chrono::seconds{1};
+constexpr auto longest_farewell = std::chrono::seconds{5};
 
 void shut_down(http_server& server, predictors& predict, traffic& counts, const settings& chosen) {
   auto end = steady_clock::now() + chosen.drain_timeout;
