@@ -17,8 +17,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <future>
+#include <iterator>
 #include <memory>
+#include <thread>
 #include <vector>
 
 using namespace batcher;
@@ -201,6 +204,36 @@ TEST_CASE("bytes that are no CAF at all disturb nobody") {
     }
     CHECK(answer(far, 2) == 4);
   }
+  stop_and_forget(b);
+}
+
+TEST_CASE("a port that is closed as soon as it is open is closed") {
+  process here;
+  auto b = spawn(here, 1);
+  auto open_files = [] {
+    namespace fs = std::filesystem;
+    return std::distance(fs::directory_iterator{"/proc/self/fd"}, fs::directory_iterator{});
+  };
+  auto& loop = here.system.middleman().backend();
+  auto wait_for_turn = [&loop] {
+    auto begun = std::make_shared<std::promise<void>>();
+    auto has_begun = begun->get_future();
+    loop.post([begun] { begun->set_value(); });
+    has_begun.wait();
+  };
+  { auto first = actors::publish(b); }
+  wait_for_turn();
+  auto before = open_files();
+  for (int i = 0; i < 50; ++i) {
+    std::promise<void> may_turn;
+    loop.post([&may_turn] { may_turn.get_future().wait(); }); // let all that is asked come at once
+    auto closed = std::async(std::launch::async, [&b] { actors::publish(b).close(); });
+    while (open_files() == before) std::this_thread::yield();
+    may_turn.set_value();
+    closed.get();
+    wait_for_turn();
+  }
+  CHECK(open_files() == before);
   stop_and_forget(b);
 }
 

@@ -7,8 +7,11 @@
 #include "tls.hpp"
 
 #include <caf/io/middleman.hpp>
+#include <caf/io/network/multiplexer.hpp>
 
+#include <future>
 #include <iostream>
+#include <memory>
 #include <set>
 #include <stdexcept>
 
@@ -82,6 +85,19 @@ caf::expected<std::uint16_t> listen(caf::actor_system& system, const caf::actor&
   return opened;
 }
 
+// CAF forgets a port that is closed in the same turn of its loop as it was opened, and leaves it open.
+// Returns when the broker has the port and the turn in which it got it is over.
+void wait_for_port(caf::actor_system& system, const caf::actor& connector) {
+  caf::scoped_actor self{system};
+  compat::request(self.ptr(), connector, caf::get_atom_v, system.node())
+    .receive([](const caf::node_id&, const std::string&, std::uint16_t) {},
+             [](const caf::error&) {});
+  auto next_turn = std::make_shared<std::promise<void>>(); // broken if the loop has ended
+  auto begun = next_turn->get_future();
+  system.middleman().backend().post([next = std::move(next_turn)] { next->set_value(); });
+  begun.wait();
+}
+
 } // namespace
 
 caf::actor connector_of(caf::actor_system& system) {
@@ -107,6 +123,7 @@ publication open(caf::actor_system& system, gate_settings settings) {
     throw std::runtime_error{"cannot listen on " + opts.bind + ":" + std::to_string(opts.port)
                              + ", is the port in use? " + compat::render(system, opened.error())};
   }
+  wait_for_port(system, connector);
   return {std::move(gate), *opened};
 }
 
