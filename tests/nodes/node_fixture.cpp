@@ -83,6 +83,7 @@ caf::behavior cable_actor(caf::event_based_actor* self, const std::shared_ptr<ca
 
 node_fixture::node_fixture() {
   actors::compat::allow_category<caf::sec>();
+  actors::compat::allow_category<caf::exit_reason>();
   connector = time.system().spawn([this](caf::event_based_actor* self) { return dial_up(self); });
 }
 

@@ -252,22 +252,19 @@ Multiplexer make_multiplexer(caf::actor_system& system) {
 /// A broker of CAF's whose mailbox closes when it ends, as every other actor's does. 0.17.6 leaves it
 /// open: what still comes stays in it, and CAF's own heartbeat, which the broker sends to itself,
 /// then keeps the broker for ever.
-#if BATCHER_CAF_1
-template <class Broker>
-using closing_broker = Broker;
-#else
 template <class Broker>
 class closing_broker : public Broker {
 public:
   using Broker::Broker;
 
+#if !BATCHER_CAF_1
   // Instead of the broker's own, which closes the connections and leaves out the mailbox.
   bool cleanup(caf::error&& why, caf::execution_unit* host) override {
     this->close_all();
     return caf::scheduled_actor::cleanup(std::move(why), host);
   }
-};
 #endif
+};
 
 /// Returns whether CAF can take a message that has no sender, by its payload. 1.1.0 answers one that it
 /// cannot read, to whoever that may be; 0.17.6 drops it. Must run where CAF's broker does.
