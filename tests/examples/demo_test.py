@@ -85,9 +85,17 @@ class WholeRun(unittest.TestCase):
             self.assertLessEqual(x["served_per_second"], x["offered_per_second"] * 1.0001, side)
             self.assertLessEqual(x["p50_ms"], x["p95_ms"], side)
             self.assertLessEqual(x["p95_ms"], x["p99_ms"], side)
-            # A Poisson count's standard deviation is the root of its mean.
-            mean = x["rate"] * 0.2
-            self.assertLess(abs(x["offered"] - mean), 5 * mean**0.5, "Poisson arrivals at the rate")
+
+    def test_arrivals_are_those_of_a_poisson_process_at_the_rate(self):
+        def assert_poisson(offered, mean):  # whose standard deviation is the root of the mean
+            self.assertLess(abs(offered - mean), 5 * mean**0.5)
+
+        for side in ("unbatched", "batched"):
+            # A rate that is tried again has the same arrivals.
+            steps = {x["rate"]: x["offered"] for x in self.figures[side]["steps"]}
+            for rate, offered in steps.items():
+                assert_poisson(offered, rate * 0.2)
+            assert_poisson(sum(steps.values()), sum(steps) * 0.2)
 
     def test_only_the_batched_side_batches(self):
         for side, x in self.steps():

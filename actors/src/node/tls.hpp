@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What node.cpp and middleman.cpp need of CAF's TLS, which tls.cpp knows, or no_tls.cpp where CAF was built without.
+// What node.cpp and middleman.cpp need of CAF's TLS, which tls.cpp knows, or no_tls.cpp where CAF was
+// built without.
 
 #pragma once
 
