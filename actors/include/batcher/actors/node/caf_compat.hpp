@@ -261,6 +261,7 @@ public:
   // Instead of the broker's own, which closes the connections and leaves out the mailbox.
   bool cleanup(caf::error&& why, caf::execution_unit* host) override {
     this->close_all();
+    // NOLINTNEXTLINE(bugprone-parent-virtual-call): passes over the broker's own, as said above
     return caf::scheduled_actor::cleanup(std::move(why), host);
   }
 #endif
