@@ -52,8 +52,10 @@ std::string text_of(const batcher::actors::node_event& event) {
 void catch_signals() {
   sem_init(&requests_to_end, 0, 0);
   struct sigaction action = {};
-  action.sa_handler = [](int) { ask_for_end(); };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  action.sa_handler = [](int) {
+    for (auto number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL); // the next one ends it
+    ask_for_end();
+  };
   for (auto number : {SIGINT, SIGTERM}) sigaction(number, &action, nullptr);
 }
 

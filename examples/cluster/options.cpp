@@ -55,15 +55,20 @@ struct raw_settings {
   batcher::retry::idempotent retries;
 };
 
+// CLI11 takes an empty text for a number, or for an option that was not given.
+std::string problem_of_empty(const std::string& text) {
+  return text.empty() ? "is empty; give a value or leave it out" : "";
+}
+
 template <class T>
 void add_plain(CLI::App& app, const std::string& name, T& to, const std::string& what) {
-  app.add_option(name, to, what)->capture_default_str();
+  app.add_option(name, to, what)->check(problem_of_empty)->capture_default_str();
 }
 
 void add_tls(CLI::App& app, batcher::actors::tls_options& to) {
   app.option_defaults()->group("TLS (all three files, on all nodes, or none)");
   auto add_file = [&](const std::string& name, std::string& path, const std::string& what) {
-    app.add_option(name, path, what)->type_name("FILE");
+    app.add_option(name, path, what)->check(problem_of_empty)->type_name("FILE");
   };
   add_file("--tls-certificate", to.certificate, "This node's certificate, PEM");
   add_file("--tls-key", to.key, "Its private key");
@@ -90,6 +95,7 @@ void add_publishing(CLI::App& app, batcher_settings& to) {
   app
     .add_option("--metrics-port", to.metrics_port,
                 "Serve metrics for Prometheus on this port, usually 9464; 0: any free one")
+    ->check(problem_of_empty)
     ->type_name("UINT");
   add_plain(app, "--metrics-bind", to.metrics_bind, "Address to serve them on");
 }
@@ -179,6 +185,13 @@ void add_client(CLI::App& app, client_settings& to) {
   std::exit(exit_bad_options);
 }
 
+// CLI11 says "INI was not able to parse part.option", "part.++" of a section.
+std::string named_in(const std::string& said) {
+  auto name = said.substr(said.rfind(' ') + 1);
+  auto end = name.rfind(".++");
+  return end == std::string::npos ? name : '[' + name.substr(0, end) + ']';
+}
+
 settings finish(raw_settings& raw, const std::string& part) {
   std::vector<std::string> problems;
   auto add = [&](const std::vector<std::string>& more) {
@@ -186,6 +199,9 @@ settings finish(raw_settings& raw, const std::string& part) {
   };
   auto check = [&](const batcher::actors::tls_options& opts) {
     if (wants_tls(opts)) add(validate(opts));
+  };
+  auto check_peer = [&](const batcher_address& peer) {
+    if (peer.port == 0) add({"port is 0, but must be that of the batcher, 1 to 65535"});
   };
   settings result;
   if (part == "batcher") {
@@ -198,6 +214,7 @@ settings finish(raw_settings& raw, const std::string& part) {
   } else if (part == "worker") {
     add(validate(raw.of_worker.joining));
     check(raw.of_worker.tls);
+    check_peer(raw.of_worker.batcher);
     result = raw.of_worker;
   } else {
     auto& client = raw.of_client;
@@ -206,6 +223,7 @@ settings finish(raw_settings& raw, const std::string& part) {
     if (client.keys == 0) add({"keys is 0, but must be 1 or more"});
     add(validate(client.connecting));
     check(client.tls);
+    check_peer(client.batcher);
     command_line::check_writable(client.json_file);
     result = client;
   }
@@ -230,6 +248,7 @@ settings parse_command_line(int argc, const char* const* argv) {
   app.fallthrough(); // --config may come behind the subcommand
   app.allow_config_extras(CLI::config_extras_mode::error);
   app.set_config("--config", "", "Read options from this file; those given here count more")
+    ->check(problem_of_empty)
     ->type_name("FILE");
   add_batcher(*app.add_subcommand("batcher", "Takes requests and hands them out in batches"), raw);
   add_worker(*app.add_subcommand("worker", "Works for a batcher"), raw.of_worker);
@@ -237,6 +256,8 @@ settings parse_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
     return finish(raw, app.get_subcommands().front()->get_name());
+  } catch (const CLI::ConfigError& e) {
+    end_with({"--config: no such option or section, or not in a file: " + named_in(e.what())});
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e) == 0 ? exit_ok : exit_bad_options);
   } catch (const std::invalid_argument& e) {

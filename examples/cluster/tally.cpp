@@ -70,7 +70,8 @@ std::string to_json(const tally& x) {
     {"mean_batch_items", mean_batch_items(x)},
     {"answers_of", x.answers_of},
   };
-  return all.dump(2) + '\n';
+  // Names of workers come from elsewhere and may be no UTF-8.
+  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
 } // namespace cluster

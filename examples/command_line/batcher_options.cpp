@@ -18,10 +18,11 @@ void add_batch_options(CLI::App& app, batcher::options& to) {
             "Items that close a batch while a worker is free; 0: the same");
   auto sizes = [](const std::string& text) {
     std::vector<std::size_t> result;
-    for (auto x : parse_list(text)) result.push_back(static_cast<std::size_t>(x));
+    for (auto x : parse_list(text)) result.push_back(count_of(x, text));
     return result;
   };
-  add(app, "--allowed-batch-items", to.allowed_batch_items, sizes, "The only sizes there are")
+  add(app, "--allowed-batch-items", to.allowed_batch_items, sizes,
+      "The only sizes there are, as a text such as \"16,32,64\"")
     ->type_name("LIST");
   add_choice(app, "--size-rounding", to.size_rounding,
              {{"down", batcher::size_rounding::down}, {"pad", batcher::size_rounding::pad}},
@@ -41,11 +42,13 @@ void add_limit_options(CLI::App& app, batcher::options& to) {
   add_count(app, "--max-lane-items", to.max_lane_items, "The same of each key; 0: any");
   add_count(app, "--max-lane-batches", to.max_lane_batches,
             "Batches of a key with the workers at once; 0: any");
-  add_choice(app, "--overload", to.overload,
-             {{"refuse", batcher::overload::refuse_newest},
-              {"drop", batcher::overload::drop_oldest},
-              {"wait", batcher::overload::wait_for_credit}},
-             "What a full queue does: refuse the newest, drop the oldest, or let clients wait");
+  add_choice(
+    app, "--overload", to.overload,
+    {{"refuse", batcher::overload::refuse_newest},
+     {"drop", batcher::overload::drop_oldest},
+     {"wait", batcher::overload::wait_for_credit}},
+    "What a full queue does: refuse the newest, drop the oldest, or refuse and let clients wait "
+    "that ask for credit");
   add_count(app, "--breaker-failures", to.breaker_failures,
             "Failures in a row that put a worker aside; 0: none");
 }

@@ -87,8 +87,9 @@ double parse_number(std::string_view text) {
   return value;
 }
 
-std::size_t parse_count(std::string_view text) {
-  auto value = parse_number(text);
+std::size_t parse_count(std::string_view text) { return count_of(parse_number(text), text); }
+
+std::size_t count_of(double value, std::string_view text) {
   if (value != std::floor(value)) fail(text, "is not whole; write a whole number");
   if (value > 1e15) fail(text, "is too large; write 1e15 at most");
   return static_cast<std::size_t>(value);

@@ -23,6 +23,9 @@ namespace command_line {
 /// The same, but whole.
 [[nodiscard]] std::size_t parse_count(std::string_view text);
 
+/// Returns a number that was read from `text` as a count.
+[[nodiscard]] std::size_t count_of(double value, std::string_view text);
+
 /// Reads numbers and ranges FROM:TO:STEP, separated by commas: "0.1,0.5:0.9:0.2" is 0.1, 0.5, 0.7
 /// and 0.9. At most 1,000.
 [[nodiscard]] std::vector<double> parse_list(std::string_view text);

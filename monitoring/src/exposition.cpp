@@ -56,9 +56,14 @@ std::string cause_of_failure(const addrinfo& where) {
   auto is_free = setsockopt(socket_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
                  && bind(socket_fd, where.ai_addr, where.ai_addrlen) == 0
                  && listen(socket_fd, 1) == 0;
-  std::string cause = is_free ? "the HTTP server could not start its threads, whose stacks are too "
-                                "small for this process; serve metrics::text() yourself"
-                              : std::strerror(errno);
+  std::string cause;
+  if (!is_free)
+    cause = std::strerror(errno);
+  else if (where.ai_family == AF_INET6)
+    cause = "the HTTP server takes no IPv6, if it was built as Debian's";
+  else
+    cause = "the HTTP server could not start its threads, whose stacks are too small for this "
+            "process; serve metrics::text() yourself";
   close(socket_fd);
   return cause;
 }

@@ -9,6 +9,7 @@
 
 #include <caf/event_based_actor.hpp>
 
+#include <array>
 #include <functional>
 #include <stdexcept>
 
@@ -51,6 +52,13 @@ struct shy {
 };
 BATCHER_INSPECT(shy, checked())
 
+/// A number that takes 512 KiB.
+struct wide {
+  int value = 0;
+  std::array<char, (1u << 19u)> unused = {};
+};
+BATCHER_INSPECT(wide, value)
+
 } // namespace batcher::tests
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::tests::release_message)
@@ -62,4 +70,5 @@ CAF_BEGIN_TYPE_ID_BLOCK(batcher_tests, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::task_message))
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::unlucky))
   CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::shy))
+  CAF_ADD_TYPE_ID(batcher_tests, (batcher::tests::wide))
 CAF_END_TYPE_ID_BLOCK(batcher_tests)

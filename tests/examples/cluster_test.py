@@ -10,6 +10,7 @@ Every process that it starts is ended by its id.
 """
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -140,6 +141,12 @@ class Workers(Parts):
         self.start_worker("late", "--workers", "2", "--credit", "1")
         self.assertLessEqual(self.expect_all_right(client, 40)["mean_batch_items"], 10)
 
+    def test_a_worker_s_name_may_be_any_bytes(self):
+        self.start_batcher()
+        self.start_worker(os.fsdecode(b"caf\xe9"))
+        client = self.start_client("--requests", "3")
+        self.assertEqual(self.expect_all_right(client, 3)["answers_of"], {"caf\ufffd": 3})
+
     def test_a_rate_is_kept(self):
         self.start_batcher()
         self.start_worker("alpha")
@@ -225,6 +232,21 @@ class Drain(Parts):
         # While it drains, after that, and once it is gone.
         self.assertLessEqual(set(figures["errors"]), {"draining", "shut_down", "batcher_lost"})
 
+    def test_a_second_signal_ends_it_at_once_of_whichever_kind(self):
+        self.start_batcher("--drain-timeout", "10min", "--max-outage", "10min")
+        self.start_client("--requests", "10")
+        self.wait_for_requests(10)
+        self.batcher.process.send_signal(signal.SIGINT)
+        self.batcher.read_until("draining")
+        self.assertEqual(self.batcher.end(signal.SIGTERM)[0], -signal.SIGTERM, self.batcher.text)
+
+    def test_a_client_ends_when_told_although_its_batcher_is_away(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = str(probe.getsockname()[1])
+        client = self.start_client("--requests", "5", "--max-outage", "10min")
+        client.read_until("failed")
+        self.assertEqual(client.end(signal.SIGTERM)[0], 1, client.text)
+
     def test_what_takes_longer_than_the_drain_may_is_told(self):
         self.start_batcher("--drain-timeout", "10ms", "--max-delay", "0")
         self.start_worker("alpha", "--batch-time", "20s")
@@ -260,6 +282,14 @@ class Options(Parts):
             (["client", "--keys", "0"], "keys is 0"),
             (["client", "--json", "no/such/folder/x"], "no/such/folder/x"),
             (["batcher", "--config", "none.toml"], "none.toml"),
+            (["batcher", "--config", ""], "--config"),
+            (["batcher", "--port", ""], "--port"),
+            (["batcher", "--metrics-port", ""], "--metrics-port"),
+            (["batcher", "--allowed-batch-items", "2.9,64"], "is not whole"),
+            (["worker", "--host", ""], "--host"),
+            (["worker", "--port", "0"], "port is 0"),
+            (["client", "--port", "0"], "port is 0"),
+            (["client", "--tls-certificate", "", "--tls-key", "", "--tls-ca", ""], "--tls-"),
         ):
             with self.subTest(options=options):
                 self.assertIn(named, self.refused(*options))
@@ -286,7 +316,10 @@ class Options(Parts):
 
     def test_a_word_that_is_no_option_is_refused_in_a_file_too(self):
         (self.folder / "cluster.toml").write_text("[batcher]\nmax-delaay = 5\n")
-        self.assertIn("max-delaay", self.refused("batcher", "--config", "cluster.toml"))
+        self.assertIn("no such option or section, or not in a file: batcher.max-delaay",
+                      self.refused("batcher", "--config", "cluster.toml"))
+        (self.folder / "cluster.toml").write_text("[bacher]\nmax-delay = 5\n")
+        self.assertIn(": [bacher]", self.refused("batcher", "--config", "cluster.toml"))
 
     def test_a_port_in_use_is_named_and_ends_with_1(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -95,6 +95,20 @@ class Encrypted(cluster_test.Parts):
         self.assertEqual(self.batcher.end(signal.SIGTERM)[0], 0, self.batcher.text)
 
 
+class Certificates(Encrypted):
+    def test_what_is_in_use_stays_when_there_is_no_key_to_sign(self):
+        def files():
+            return {x.name: x.read_bytes() for x in self.folder.iterdir() if x.is_file()}
+
+        (self.folder / "ca.key").unlink()
+        before = files()
+        made = subprocess.run([EXAMPLES / "make-certificates", self.folder, "batcher"],
+                              capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(made.returncode, 1, made.stderr)
+        self.assertIn("ca.key", made.stderr)
+        self.assertEqual(files(), before)
+
+
 class Stunnel(Encrypted):
     def start_stunnel(self, name, *, connect, changes=()):
         """Starts stunnel with one of the example's files. Returns the port that it has chosen."""

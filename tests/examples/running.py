@@ -44,7 +44,7 @@ class Running:
             piece = os.read(self.output, 65536)
         except OSError:  # how a pseudo terminal says that the other side is gone
             piece = b""
-        self.text += piece.decode()
+        self.text += piece.decode(errors="replace")
         return bool(piece)
 
     def read_until(self, pattern):

@@ -268,6 +268,16 @@ TEST_CASE_METHOD(stranger_fixture,
   CHECK(actors::compat::can_render(*reason));
 }
 
+TEST_CASE_METHOD(stranger_fixture, "a batch that a peer makes up is no batch") {
+  publish(spawn_doubler());
+  say_hello(good_hello(wire::role::worker));
+  actors::compat::send(nullptr, caf::actor_cast<caf::strong_actor_ptr>(stranger),
+                       caf::actor_cast<caf::abstract_actor*>(session), actors::job_message{});
+  time.run();
+  CHECK(told.size() == 1);
+  CHECK(count(event::lost) + count(event::left) == 0);
+}
+
 TEST_CASE_METHOD(stranger_fixture, "what a worker held that says hello again runs elsewhere") {
   auto b = spawn_bare({.when_idle = when_idle::immediate, .on_failure = retry::idempotent{}});
   publish(b);

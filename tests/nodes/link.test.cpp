@@ -234,6 +234,18 @@ TEST_CASE_METHOD(node_fixture, "a link ends with its last handle, and its sessio
     auto b = connect();
     CHECK(count(actors::node_event::kind::connected) == 2); // both sides
   }
-  time.advance(200ms); // its last timer
+  time.run();
   CHECK(count(actors::node_event::kind::left) == 1);
+}
+
+TEST_CASE_METHOD(node_fixture, "a link whose batcher is away ends with its last handle, too") {
+  state = network::refuses;
+  auto before = time.system().registry().running();
+  {
+    auto b = connect({.max_outage = 1h});
+    request(b, 0, 1);
+  }
+  time.run();
+  CHECK(failed_with(errc::shut_down) == 1);
+  CHECK(time.system().registry().running() == before);
 }

@@ -237,3 +237,48 @@ TEST_CASE_METHOD(node_fixture, "a link answers each of its requests once, whatev
   CHECK(failed_with(errc::batch_failed) == 1);
   CHECK(errors.size() == 1);
 }
+
+TEST_CASE_METHOD(node_fixture,
+                 "nothing is sent over a connection that its sender has not heard of yet") {
+  publish(spawn_doubler());
+  std::vector<wire::line_event> heard;
+  auto owner = time.system().spawn([&heard](caf::event_based_actor*) -> caf::behavior {
+    return {[&heard](const wire::line_event& what) { heard.push_back(what); }};
+  });
+  auto line =
+    wire::spawn_line(time.system(), {.host = "host",
+                                     .port = 1,
+                                     .reconnect = {},
+                                     .connector = connector,
+                                     .owner = caf::actor_cast<caf::weak_actor_ptr>(owner)});
+  wire::hello greeting;
+  greeting.request_type = greeting.response_type = actors::compat::name_of_type<int>();
+  greeting.max_silence_ns = duration{1h}.count();
+  actors::compat::anon_send(line, wire::line_start{greeting});
+  time.run();
+  break_cable(0);
+  time.advance(1s);
+  REQUIRE(heard.size() == 3);
+  auto say = [&](std::uint64_t attempt) {
+    actors::compat::anon_send(line, wire::line_send{attempt, frame_of(wire::frame_kind::requests)});
+    time.run();
+    return cables.at(1)->count(wire::frame_kind::requests);
+  };
+  CHECK(say(heard[0].from.attempt) == 0);
+  CHECK(say(heard[2].from.attempt) == 1);
+  actors::compat::anon_send(line, wire::line_stop{});
+  caf::anon_send_exit(owner, caf::exit_reason::kill);
+  time.run();
+}
+
+TEST_CASE_METHOD(node_fixture, "a link whose line is ended from outside answers everything") {
+  publish(spawn_doubler({.max_delay = 1h}));
+  auto near = connect();
+  request(near, 0, 1);
+  caf::anon_send_exit(cables[0]->near, caf::exit_reason::user_shutdown);
+  time.run();
+  CHECK(failed_with(errc::batcher_lost) == 1);
+  CHECK(count(event::given_up) == 1);
+  request(near, 1, 2);
+  CHECK(failed_with(errc::batcher_lost) == 2);
+}

@@ -177,6 +177,13 @@ TEST_CASE("a port that is in use is refused with a text, and one that is closed 
   stop_and_forget(b);
 }
 
+TEST_CASE("a batcher that has ended is not published") {
+  process here;
+  auto b = spawn(here, 1);
+  caf::anon_send_exit(b, caf::exit_reason::kill);
+  CHECK_THROWS_AS(actors::publish(b), std::runtime_error);
+}
+
 TEST_CASE("publishing to strangers is refused, and a system without networking says so") {
   process here;
   auto b = spawn(here, 1);

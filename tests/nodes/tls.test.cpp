@@ -9,12 +9,16 @@
 #include "batcher/actors/node.hpp"
 #include "batcher/actors/spawn.hpp"
 
+#include <caf/io/middleman.hpp>
+#include <caf/io/network/multiplexer.hpp>
 #include <catch2/catch.hpp>
+#include <openssl/err.h>
 
 #include <stdlib.h>
 
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <vector>
 
 using namespace batcher;
@@ -91,6 +95,24 @@ TEST_CASE("nodes with certificates talk, and the key may be encrypted") {
     CHECK(actors::publish(b, {.port = port}).port() == port);
   }
   actors::stop(b);
+}
+
+TEST_CASE("what one connection has failed of is not left to the next one that CAF looks at") {
+  certificates made;
+  actors::network_config<> cfg;
+  cfg.use_tls(made.options());
+  caf::actor_system system{cfg};
+  auto in_a_turn_of_the_loop = [&](auto what) {
+    std::promise<unsigned long> result;
+    system.middleman().backend().post([&] { result.set_value(what()); });
+    return result.get_future().get();
+  };
+  auto fail = [] {
+    ERR_put_error(ERR_LIB_USER, 0, 1, "", 0);
+    return ERR_peek_error();
+  };
+  CHECK(in_a_turn_of_the_loop(fail) != 0);
+  CHECK(in_a_turn_of_the_loop([] { return ERR_peek_error(); }) == 0);
 }
 
 TEST_CASE("a passphrase that is wrong or missing is told, and nobody is asked for it") {

@@ -300,6 +300,38 @@ TEST_CASE_METHOD(node_fixture, "a node that is told nonsense answers with an err
   CHECK(values.size() == 1);
 }
 
+TEST_CASE_METHOD(node_fixture, "a batch that says to be larger than it is costs a node no memory") {
+  gate = time.system().spawn(
+    [](caf::event_based_actor*) -> caf::behavior { return {[](const wire::frame&) {}}; });
+  join_as<wide, int>(
+    [] { return [](std::span<const wide> xs) { return std::vector<int>(xs.size()); }; });
+  auto& to = *cables[0];
+  auto greeting = wire::content_of<wire::hello>(to.seen.at(0));
+  REQUIRE(greeting);
+  to.send(to.near, frame_of(wire::frame_kind::welcome, wire::welcome{.attempt = greeting->attempt,
+                                                                     .max_message_bytes = 1u << 30u,
+                                                                     .max_silence_ns = 1}));
+  constexpr std::size_t items = 1u << 21u;
+  auto forged = frame_of(wire::frame_kind::job, wire::job_head{.id = 77});
+  wire::byte_writer{forged.bytes}.length(items);
+  forged.bytes.resize(forged.bytes.size() + items);
+  to.send(to.near, forged);
+  time.run();
+  CHECK(count(event::connected) == 1);
+  CHECK(to.count(wire::frame_kind::job_done) == 1);
+  caf::anon_send_exit(gate, caf::exit_reason::kill);
+}
+
+TEST_CASE_METHOD(node_fixture, "a node whose line is ended from outside ends, and says so") {
+  publish(spawn_bare(one_each()));
+  bool has_ended = false;
+  join(doubler())->attach_functor([&has_ended] { has_ended = true; });
+  caf::anon_send_exit(cables[0]->near, caf::exit_reason::user_shutdown);
+  time.run();
+  CHECK(has_ended);
+  CHECK(count(event::given_up) == 1);
+}
+
 TEST_CASE_METHOD(node_fixture, "functions are told of batches that nobody waits for any more") {
   auto b =
     spawn_bare({.max_batch_items = 1, .when_idle = when_idle::immediate, .batch_timeout = 1s});

@@ -34,6 +34,13 @@ public:
 
   void on_exit() override {
     session_ = nullptr;
+    auto owner = caf::actor_cast<caf::strong_actor_ptr>(settings_.owner);
+    if (owner && !is_end_told_) // by an exit message, or an exception
+      compat::send(
+        nullptr, nullptr, caf::actor_cast<caf::abstract_actor*>(owner),
+        line_event{.what = line_event::kind::given_up,
+                   .why = caf::make_error(errc::batcher_lost,
+                                          "what held the connection to " + peer() + " has ended")});
     settings_ =
       {}; // a timer that is left would keep CAF's middleman, which the actor system waits for
   }
@@ -42,12 +49,18 @@ protected:
   caf::behavior make_behavior() override {
     return {
       [this](line_start& msg) {
+        if (state_ != state::idle) return;
         greeting_ = std::move(msg.greeting);
         greeting_.process = own_process();
-        if (state_ == state::idle) dial();
+        dial();
       },
       [this](line_send& msg) {
-        if (state_ == state::up) send(session_, std::move(msg.what));
+        if (state_ == state::up && msg.attempt == greeting_.attempt)
+          send(session_, std::move(msg.what));
+      },
+      [this](const line_wake& msg) {
+        wake_at_ = std::min(wake_at_, msg.at);
+        arm();
       },
       [this](const line_stop& msg) {
         say_goodbye(session_, msg.why);
@@ -167,6 +180,10 @@ private:
   void on_tick() {
     if (!caf::actor_cast<caf::strong_actor_ptr>(settings_.owner)) return quit();
     auto at = now();
+    if (at >= wake_at_) {
+      wake_at_ = time_point::max();
+      tell_owner(line_event{.what = line_event::kind::awake});
+    }
     switch (state_) {
       case state::idle: break;
       case state::connecting:
@@ -199,7 +216,7 @@ private:
   // Lets the tick come for what is next. Ends everything that may have changed that.
   void arm() {
     if (state_ == state::idle) return;
-    auto at = state_ == state::up ? pulse_.next() : until_;
+    auto at = std::min(wake_at_, state_ == state::up ? pulse_.next() : until_);
     if (armed_for_ && *armed_for_ <= at) return;
     armed_for_ = at;
     compat::send_at(clock(), at, ctrl(), tick_atom_v, ++generation_);
@@ -211,9 +228,9 @@ private:
     // One that lets this side in only to send it away is not called at once each time.
     if (now() - up_since_ >= settings_.reconnect.max_retry_delay) waits_ = 0;
     session_ = nullptr;
-    bool is_done = !why && greeting_.as == role::worker;
+    is_end_told_ = !why && greeting_.as == role::worker;
     tell_owner(line_event{.what = line_event::kind::down, .why = std::move(why)});
-    if (is_done)
+    if (is_end_told_)
       quit();
     else
       pause();
@@ -221,10 +238,11 @@ private:
 
   void fail(caf::error why) {
     auto limit = settings_.reconnect.max_attempts;
-    bool is_last = ++failures_ >= limit && limit > 0;
-    tell_owner(line_event{.what = is_last ? line_event::kind::given_up : line_event::kind::failed,
-                          .why = std::move(why)});
-    if (is_last)
+    is_end_told_ = ++failures_ >= limit && limit > 0;
+    tell_owner(
+      line_event{.what = is_end_told_ ? line_event::kind::given_up : line_event::kind::failed,
+                 .why = std::move(why)});
+    if (is_end_told_)
       quit();
     else
       pause();
@@ -267,10 +285,12 @@ private:
   hello greeting_;
   state state_ = state::idle;
   time_point until_; // while connecting, greeting or pausing
+  time_point wake_at_ = time_point::max();
   caf::strong_actor_ptr session_;
   pulse pulse_;
   collected_parts parts_;
   std::uint64_t max_message_bytes_ = 0;
+  bool is_end_told_ = false;
   std::size_t failures_ = 0; // attempts in a row
   std::size_t waits_ = 0;    // since it was last up for long
   time_point up_since_;

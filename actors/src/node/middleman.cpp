@@ -7,7 +7,9 @@
 //     One that says that it was passed on may name a sender that there is not; one before any
 //     handshake never has one;
 //   - memory is taken for as much payload as is announced, up to 4 GiB, before any of it has come.
-// Here all that is refused. And with TLS the errors of a connection that has ended are forgotten, or
+// Here all that is refused. Left is what takes more than a few bytes or guesses: a value inside a value,
+// thousands deep, which CAF reads by recursion; a length inside a message, for which memory is taken;
+// an exit message to an actor's id. Only TLS helps against those. And with TLS the errors of a connection that has ended are forgotten, or
 // CAF ends others over them.
 
 #include "tls.hpp"
@@ -99,11 +101,23 @@ private:
   }
 };
 
+// Connections that TLS refuses at once end without a message.
+class forgetful_multiplexer final : public caf::io::network::default_multiplexer {
+public:
+  using default_multiplexer::default_multiplexer;
+
+  void run() override {
+    while (num_socket_handlers() > 0) {
+      poll_once(true);
+      forget_tls_errors();
+    }
+  }
+};
+
 class guarded_middleman final : public caf::io::middleman {
 public:
   explicit guarded_middleman(caf::actor_system& system)
-    : middleman{system}, backend_{compat::make_multiplexer<caf::io::network::default_multiplexer>(
-                           system)} {}
+    : middleman{system}, backend_{compat::make_multiplexer<forgetful_multiplexer>(system)} {}
 
   // Templates, since 0.17.6 passes an argument that 1.x does not.
   template <class... Ts>
@@ -120,7 +134,7 @@ public:
   caf::io::network::multiplexer& backend() override { return backend_; }
 
 private:
-  caf::io::network::default_multiplexer backend_;
+  forgetful_multiplexer backend_;
 };
 
 } // namespace

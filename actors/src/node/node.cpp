@@ -98,6 +98,14 @@ void wait_for_port(caf::actor_system& system, const caf::actor& connector) {
   begun.wait();
 }
 
+bool is_running(caf::actor_system& system, const caf::actor& gate) {
+  caf::scoped_actor self{system};
+  bool out = false;
+  compat::request(self.ptr(), gate, is_running_atom_v)
+    .receive([&](bool answer) { out = answer; }, [](const caf::error&) {});
+  return out;
+}
+
 } // namespace
 
 caf::actor connector_of(caf::actor_system& system) {
@@ -124,7 +132,10 @@ publication open(caf::actor_system& system, gate_settings settings) {
                              + ", is the port in use? " + compat::render(system, opened.error())};
   }
   wait_for_port(system, connector);
-  return {std::move(gate), *opened};
+  publication out{gate, *opened};
+  if (!is_running(system, gate)) // it has closed the port before there was one
+    throw std::runtime_error{"cannot publish a batcher that has ended"};
+  return out;
 }
 
 } // namespace node

@@ -126,8 +126,9 @@ public:
   }
   ~joined_node();
 
-  /// Takes nothing new, finishes what it has, and goes; at `timeout` it goes at the latest. Returns
-  /// how many batches were left unfinished; these are lost. Blocks: not for actors.
+  /// Takes nothing new, finishes what it has, and goes; at `timeout` it goes at the latest, and at
+  /// once while there is no connection. Returns how many batches were left unfinished; these are lost.
+  /// Blocks: not for actors.
   std::uint64_t leave(duration timeout);
 
 private:
@@ -152,7 +153,7 @@ void require_watch(const caf::actor_system& system, const char* what, const char
 /// Returns whether the system has TLS that keeps strangers out.
 [[nodiscard]] bool has_safe_tls(const caf::actor_system& system);
 
-/// Opens the gate's port. Throws `std::runtime_error` if it cannot be had.
+/// Opens the gate's port. Throws `std::runtime_error` if it cannot be had or the gate has ended.
 [[nodiscard]] publication open(caf::actor_system& system, gate_settings settings);
 
 /// Returns what a gate for that batcher needs. `name`: what peers are told in errors.
@@ -220,8 +221,8 @@ template <class Request, class Response>
 ///   4. Nothing comes from it for `max_silence`: it is given up. If it lives, it says hello again. So
 ///      does one that has given up its session, whose place it takes then.
 ///
-/// Throws `invalid_options`, and `std::runtime_error` if the port is in use or the system has no
-/// networking. May be called from any thread that is no actor's.
+/// Throws `invalid_options`, `std::runtime_error` if the port is in use or the batcher has ended, and
+/// `std::logic_error` if the system has no networking. May be called from any thread that is no actor's.
 template <any_batcher_handle Handle>
 [[nodiscard]] publication publish(const Handle& batcher, const publish_options& opts = {},
                                   const std::string& name = "batcher") {

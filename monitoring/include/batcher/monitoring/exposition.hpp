@@ -21,7 +21,8 @@ namespace batcher::monitoring {
 
 /// Where the endpoint listens.
 struct exposition_options {
-  /// Numeric IPv4 or IPv6 address. "0.0.0.0" opens it to everybody who can reach this machine.
+  /// Numeric IPv4 address, or IPv6 where prometheus-cpp's HTTP server takes it; Debian's does not.
+  /// "0.0.0.0" opens it to everybody who can reach this machine.
   std::string bind = "127.0.0.1";
 
   /// TCP port. 0: any free one; ask `port()`. The default is the one in monitoring/prometheus.yml.

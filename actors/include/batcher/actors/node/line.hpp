@@ -2,7 +2,7 @@
 //
 // The end of a connection that dials: finds the gate, introduces itself, keeps the connection alive
 // and makes it again when it is lost. What is said over it is its owner's business, a link (client)
-// or a dialer (worker node).
+// or a worker node.
 //
 //            line_start        connected         welcome
 //     idle ------------> connecting ----> greeting ----> up
@@ -41,7 +41,7 @@ struct line_settings {
 };
 
 /// Starts a line, which waits for `line_start`, carries what comes as `line_send`, and ends with
-/// `line_stop` or when it gives up.
+/// `line_stop` or when it gives up. However it ends, its owner is told.
 [[nodiscard]] caf::actor spawn_line(caf::actor_system& system, line_settings settings);
 
 } // namespace batcher::actors::node

@@ -13,7 +13,10 @@
 //   - with `errc::batcher_lost` when the connection is lost after it was sent (it may have run), or,
 //     not sent, when the connection has been down for `max_outage`, or
 //   - with `errc::incompatible` as soon as the other side says so, or
-//   - with `errc::expired` when its time is over while the connection is down.
+//   - with `errc::expired` when its time is over while the connection is down, or
+//   - without being sent: with `errc::queue_full` (`max_outstanding`), `errc::invalid_request` (it
+//     cannot be written down, or its tag is in use), `errc::too_costly` (`max_message_bytes`),
+//     `errc::cancelled`, or `errc::shut_down` when the link ends.
 // What the batcher answers later than that is dropped.
 
 #pragma once
@@ -45,12 +48,10 @@ using link_interface =
   compat::extend<batcher_handle<Request, Response>,
                  // Its line: this came from the other side.
                  caf::result<void>(frame),
-                 // Its line: the connection was made, lost, or not made.
+                 // Its line: the connection was made, lost, or not made, or something may be over.
                  caf::result<void>(line_event),
                  // Itself: send what has been collected.
-                 caf::result<void>(flush_atom),
-                 // Itself: something may be over. Carries a generation; a stale one is ignored.
-                 caf::result<void>(tick_atom, std::uint64_t)>;
+                 caf::result<void>(flush_atom)>;
 
 template <class Request, class Response>
 class link final : public link_interface<Request, Response>::base {
@@ -139,20 +140,12 @@ protected:
         is_flush_sent_ = false;
         send_unsent();
       },
-      [this](tick_atom, std::uint64_t generation) {
-        if (generation != generation_) return;
-        armed_for_.reset();
-        expire();
-      },
     };
   }
 
 private:
   using reply_type = reply<Response>;
   using external = external_request<Request, Response>;
-
-  // A timer keeps its actor, and with it the actor system, alive: longer waits go in steps.
-  static constexpr duration longest_tick = std::chrono::milliseconds{200};
 
   time_point now() const { return this->clock().now(); }
   owned_promise promise() { return owned_promise{*this->current_mailbox_element()}; }
@@ -251,7 +244,7 @@ private:
       send(std::move(what));
   }
 
-  void send(frame what) { compat::anon_send(line_, line_send{std::move(what)}); }
+  void send(frame what) { compat::anon_send(line_, line_send{welcome_.attempt, std::move(what)}); }
 
   // -- commands -----------------------------------------------------------------------------------
 
@@ -284,6 +277,10 @@ private:
 
   void follow(line_event& what) {
     using enum line_event::kind;
+    if (what.what == awake) {
+      armed_for_.reset();
+      return expire();
+    }
     if (what.what == up) {
       is_up_ = true;
       is_refused_ = false;
@@ -342,11 +339,9 @@ private:
   }
 
   void arm_at(time_point at) {
-    at = std::min(at, now() + longest_tick);
     if (armed_for_ && *armed_for_ <= at) return;
     armed_for_ = at;
-    compat::send_at(this->clock(), at, caf::strong_actor_ptr{this->ctrl()}, tick_atom_v,
-                    ++generation_);
+    compat::anon_send(line_, line_wake{at});
   }
 
   connect_options opts_;
@@ -363,7 +358,6 @@ private:
   pending_commands commands_;
   std::uint64_t last_command_ = 0;
   std::optional<time_point> armed_for_;
-  std::uint64_t generation_ = 0;
 };
 
 } // namespace batcher::actors::node

@@ -27,7 +27,7 @@ struct node_event {
     connected,
     /// A peer, or the batcher, was lost: it died, fell silent, or was cut off.
     lost,
-    /// A peer has left in order, or this node has.
+    /// A peer has left in order, or was dropped for what it has sent; or this node has left.
     left,
     /// A peer was refused, or this node was for good: wrong version, wrong types. There were too many
     /// nodes: `refused` there, `failed` here.
@@ -72,7 +72,8 @@ struct tls_options {
 
   /// For CAF 0.17, which polls without a pause while a handshake is under way: anybody who connects
   /// and says nothing costs the process one core for as long as he stays, and so does a frozen peer.
-  /// Without this flag TLS is refused there; set it only where strangers cannot reach the port.
+  /// Connections that it refuses may also cost others theirs, which are made again. Without this flag
+  /// TLS is refused there; set it only where strangers cannot reach the port.
   /// Elsewhere let a pair of TLS proxies such as stunnel encrypt, as the README shows. CAF 1.x waits
   /// quietly and needs no flag.
   bool allow_busy_handshakes = false;
@@ -93,8 +94,9 @@ struct publish_options {
 
   /// Whether to listen on an address that others can reach although nothing keeps strangers away.
   /// Without TLS there is no encryption and nobody is asked who they are: whoever reaches the port
-  /// can send requests, take batches, stop the batcher, and make CAF allocate up to 1 GiB for a
-  /// message that never comes. With TLS of CAF 0.17 he can keep a core busy. Set it only where a
+  /// can send requests, take batches, stop the batcher, and, if he speaks CAF's protocol and means
+  /// harm, end the process: CAF takes memory for what he announces, and reads values that hold values
+  /// however deep they go. With TLS of CAF 0.17 he can keep a core busy. Set it only where a
   /// firewall, a private network or a TLS proxy keeps strangers out.
   bool allow_untrusted_network = false;
 

@@ -55,7 +55,7 @@ protected:
   virtual void on_begin() {}
   /// Neither a sign of life nor a goodbye.
   virtual void take(frame_kind kind, frame& msg) = 0;
-  /// Called with every tick.
+  /// Called with every tick, until the peer is lost.
   virtual void on_tick() {}
   /// The peer is lost: it has gone without a word, or is silent. Returns whether the session ends.
   virtual bool on_lost(const caf::error& /*why*/) { return true; }

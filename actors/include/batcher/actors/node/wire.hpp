@@ -6,7 +6,7 @@
 //
 //     client                      gate                       worker node
 //       hello ------------------> spawns a session <-------------- hello
-//       <------ welcome or refusal, from the session -----------> welcome or refusal
+//       <------------- refusal, or from the session welcome -------------->
 //       requests, command ----->                             <----- job, abandon
 //       <-- answers, command_reply                              job_done, leave ->
 //       alive, goodbye, part, both ways                      alive, goodbye, part, both ways
@@ -232,8 +232,10 @@ struct line_event {
     down,
     /// An attempt has failed; it tries again.
     failed,
-    /// It has tried for too long and ends.
+    /// It ends: it has tried for too long, or was ended from outside.
     given_up,
+    /// It is time, see `line_wake`.
+    awake,
   };
   kind what = kind::failed;
   /// With `up`.
@@ -246,9 +248,17 @@ struct line_start {
   hello greeting;
 };
 
-/// Lets a line carry a frame; lost while it is not connected.
+/// Lets a line carry a frame over the connection whose welcome had that `attempt`; lost if that is
+/// over. The line may have made another one that its owner has not heard of yet.
 struct line_send {
+  std::uint64_t attempt = 0;
   frame what;
+};
+
+/// Lets a line tell its owner when that instant has come, the earliest if there are several. The owner
+/// has no timer of its own, which would keep it alive.
+struct line_wake {
+  time_point at;
 };
 
 /// Ends a line; the other side is told so.
@@ -262,6 +272,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::node::line_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::node::line_start)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::node::line_send)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::node::line_stop)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(batcher::actors::node::line_wake)
 
 CAF_BEGIN_TYPE_ID_BLOCK(batcher_nodes, ::batcher::actors::first_type_id + 500)
 
@@ -273,5 +284,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(batcher_nodes, ::batcher::actors::first_type_id + 500)
   CAF_ADD_TYPE_ID(batcher_nodes, (batcher::actors::node::line_start))
   CAF_ADD_TYPE_ID(batcher_nodes, (batcher::actors::node::line_send))
   CAF_ADD_TYPE_ID(batcher_nodes, (batcher::actors::node::line_stop))
+  CAF_ADD_TYPE_ID(batcher_nodes, (batcher::actors::node::line_wake))
 
 CAF_END_TYPE_ID_BLOCK(batcher_nodes)

@@ -203,27 +203,29 @@ private:
   void take_job(byte_reader& from) {
     job_head head;
     read(from, head);
-    auto n = from.count();
-    auto work = std::make_shared<job_type>(n);
+    auto n = from.count(); // as is said: no memory is taken for it
+    std::vector<Request> requests;
     for (std::size_t i = 0; i < n; ++i) {
       auto request = read_sized<Request>(from);
       if (!request) break;
-      work->requests.push_back(std::move(*request));
+      requests.push_back(std::move(*request));
     }
-    if (!from.is_finished() || work->requests.size() != n)
-      return send_failure(head.id, gate_,
+    if (!from.is_finished() || requests.size() != n)
+      return send_failure(head.id, welcome_.gate,
                           caf::make_error(errc::batch_failed, "the bytes of a batch are damaged"));
+    auto work = std::make_shared<job_type>(n);
+    work->requests = std::move(requests);
     auto place = pick(head.worker);
     if (place == workers_.size())
       return send_failure(
-        head.id, gate_,
+        head.id, welcome_.gate,
         caf::make_error(errc::worker_lost,
                         "no worker of " + opts_.name + " is up; they are being restarted"));
     work->attempt = head.attempt;
     work->padding_items = head.padding_items;
     work->key = std::move(head.key);
     ++workers_[place].held;
-    jobs_.emplace(work.get(), running{work, head.id, gate_, place, clock().now()});
+    jobs_.emplace(work.get(), running{work, head.id, welcome_.gate, place, clock().now()});
     auto* to = caf::actor_cast<caf::abstract_actor*>(workers_[place].handle);
     compat::send(context(), ctrl(), to, job_message{std::move(work)});
   }
@@ -245,7 +247,7 @@ private:
       std::string scratch;
       to.length(work.results.size());
       for (auto& result : work.results) write_result(to, result, scratch);
-      if (out.bytes.size() > max_message_bytes_)
+      if (out.bytes.size() > welcome_.max_message_bytes)
         send_failure(run.id, run.gate,
                      caf::make_error(errc::batch_failed, "the results take "
                                                            + std::to_string(out.bytes.size())
@@ -259,7 +261,7 @@ private:
   duration held(const running& run) const { return clock().now() - run.since; }
 
   void send_failure(std::uint64_t id, std::uint64_t gate, const caf::error& why, spent times = {}) {
-    auto most_text_bytes = max_message_bytes_ / 2; // leaves room for the rest
+    auto most_text_bytes = welcome_.max_message_bytes / 2; // leaves room for the rest
     send(
       id, gate,
       frame_of(frame_kind::job_done, job_done_head{.id = id,
@@ -269,12 +271,16 @@ private:
                                                    .held_ns = times.held.count()}));
   }
 
-  // What cannot be told now is told as late.
+  // What cannot be told while the batcher is away is told as late.
   void send(std::uint64_t id, std::uint64_t gate, frame what) {
-    if (is_up_ && gate == gate_)
-      compat::anon_send(line_, line_send{std::move(what)});
+    if (is_up_ && gate == welcome_.gate)
+      tell_batcher(std::move(what));
     else if (!is_up_)
       late_.emplace_back(gate, id);
+  }
+
+  void tell_batcher(frame what) {
+    compat::anon_send(line_, line_send{welcome_.attempt, std::move(what)});
   }
 
   // -- the other side -----------------------------------------------------------------------------
@@ -284,8 +290,7 @@ private:
     using event = node_event::kind;
     if (what.what == up) {
       is_up_ = true;
-      gate_ = what.from.gate;
-      max_message_bytes_ = what.from.max_message_bytes;
+      welcome_ = std::move(what.from);
       for (auto& [gate, id] : std::exchange(late_, {}))
         send_failure(id, gate, caf::make_error(errc::batch_failed, "too late"));
       tell(event::connected, {});
@@ -322,7 +327,7 @@ private:
     ask_to_leave();
   }
 
-  void ask_to_leave() { compat::anon_send(line_, line_send{frame_of(frame_kind::leave)}); }
+  void ask_to_leave() { tell_batcher(frame_of(frame_kind::leave)); }
 
   join_options opts_;
   std::string peer_;
@@ -332,8 +337,7 @@ private:
   caf::actor line_;
   bool has_dialled_ = false;
   bool is_up_ = false;
-  std::uint64_t gate_ = 0;
-  std::size_t max_message_bytes_ = 0;
+  welcome welcome_;
   std::unordered_map<const payload*, running> jobs_;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> late_; // gates and jobs
   std::vector<owned_promise> departures_;

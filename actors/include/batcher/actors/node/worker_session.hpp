@@ -54,7 +54,10 @@ private:
   caf::message_handler further_handlers() override {
     return {
       [](start_atom) {},
-      [this](job_message& msg) { run(std::static_pointer_cast<job_type>(std::move(msg.job))); },
+      [this](job_message& msg) {
+        // With CAF 0.17.6 one that a peer makes up comes, but is empty.
+        if (msg.job) run(std::static_pointer_cast<job_type>(std::move(msg.job)));
+      },
       [](const job_done_message&) {},
     };
   }
