@@ -300,7 +300,7 @@ TEST_CASE_METHOD(metrics_fixture, "a client's requests are counted, however they
 
 TEST_CASE_METHOD(metrics_fixture, "who is refused is counted") {
   publish_watched(spawn_doubler(), {.max_nodes = 1});
-  connect();
+  auto one = connect();
   CHECK(kept->refused == 0);
   auto other = connect();
   CHECK(kept->refused == 1);
