@@ -73,8 +73,10 @@ void add_tls(CLI::App& app, batcher::actors::tls_options& to) {
   add_file("--tls-certificate", to.certificate, "This node's certificate, PEM");
   add_file("--tls-key", to.key, "Its private key");
   add_file("--tls-ca", to.ca_file, "Certificate of the authority of all nodes");
-  app.add_flag("--tls-allow-busy-handshakes", to.allow_busy_handshakes,
-               "With CAF 0.17 only: use TLS although a stranger who says nothing costs a core");
+  app.add_flag(
+    "--tls-allow-busy-handshakes", to.allow_busy_handshakes,
+    "With CAF 0.17 only: use TLS although a stranger who says nothing costs a core, and one who "
+    "says nonsense others their connection");
 }
 
 // -- the batcher ----------------------------------------------------------------------------------

@@ -7,10 +7,11 @@
 //     One that says that it was passed on may name a sender that there is not; one before any
 //     handshake never has one;
 //   - memory is taken for as much payload as is announced, up to 4 GiB, before any of it has come.
-// Here all that is refused. Left is what takes more than a few bytes or guesses: a value inside a value,
+// Here all that is refused. What takes more than a few bytes or a guess is not: a value inside a value,
 // thousands deep, which CAF reads by recursion; a length inside a message, for which memory is taken;
-// an exit message to an actor's id. Only TLS helps against those. And with TLS the errors of a connection that has ended are forgotten, or
-// CAF ends others over them.
+// an exit message to an actor's id. Only TLS keeps those away.
+//
+// And with TLS the errors of a connection that has ended are forgotten, or CAF ends others over them.
 
 #include "tls.hpp"
 
