@@ -4,6 +4,8 @@
 
 #include "node_fixture.hpp"
 
+#include <caf/actor_registry.hpp>
+
 using namespace batcher;
 using namespace batcher::tests;
 using namespace std::chrono_literals;
