@@ -180,7 +180,9 @@ TEST_CASE("a port that is in use is refused with a text, and one that is closed 
 TEST_CASE("a batcher that has ended is not published") {
   process here;
   auto b = spawn(here, 1);
+  caf::scoped_actor self{here.system};
   caf::anon_send_exit(b, caf::exit_reason::kill);
+  self->wait_for(b);
   CHECK_THROWS_AS(actors::publish(b), std::runtime_error);
 }
 
