@@ -49,8 +49,6 @@ protected:
       [this](const frame& msg) { receive(msg); },
       [this](depart_atom, const caf::error& why) { on_lost(why); },
       [this](close_atom) { quit(); },
-      // Whoever has opened the port: is there still somebody to close it?
-      [](is_running_atom) { return true; },
     };
   }
 

@@ -9,6 +9,7 @@
 #include <caf/io/middleman.hpp>
 #include <caf/io/network/multiplexer.hpp>
 
+#include <atomic>
 #include <future>
 #include <iostream>
 #include <memory>
@@ -98,12 +99,10 @@ void wait_for_port(caf::actor_system& system, const caf::actor& connector) {
   begun.wait();
 }
 
-bool is_running(caf::actor_system& system, const caf::actor& gate) {
-  caf::scoped_actor self{system};
-  bool out = false;
-  compat::request(self.ptr(), gate, is_running_atom_v)
-    .receive([&](bool answer) { out = answer; }, [](const caf::error&) {});
-  return out;
+bool has_ended(const caf::actor& whom) {
+  auto ended = std::make_shared<std::atomic<bool>>(false);
+  whom->attach_functor([ended] { *ended = true; }); // at once, if it has
+  return *ended;
 }
 
 } // namespace
@@ -123,6 +122,7 @@ publication open(caf::actor_system& system, gate_settings settings) {
   auto connector = connector_of(system);
   warn_of_strangers(system, settings);
   auto opts = settings.opts;
+  auto batcher = settings.batcher;
   settings.network = caf::actor_cast<caf::actor>(system.middleman().actor_handle());
   auto gate = spawn_gate(system, std::move(settings));
   auto opened = listen(system, connector, gate, opts);
@@ -132,8 +132,8 @@ publication open(caf::actor_system& system, gate_settings settings) {
                              + ", is the port in use? " + compat::render(system, opened.error())};
   }
   wait_for_port(system, connector);
-  publication out{gate, *opened};
-  if (!is_running(system, gate)) // it has closed the port before there was one
+  publication out{std::move(gate), *opened};
+  if (has_ended(batcher)) // else the gate closes the port when it does
     throw std::runtime_error{"cannot publish a batcher that has ended"};
   return out;
 }

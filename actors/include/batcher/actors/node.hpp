@@ -153,7 +153,7 @@ void require_watch(const caf::actor_system& system, const char* what, const char
 /// Returns whether the system has TLS that keeps strangers out.
 [[nodiscard]] bool has_safe_tls(const caf::actor_system& system);
 
-/// Opens the gate's port. Throws `std::runtime_error` if it cannot be had or the gate has ended.
+/// Opens the gate's port. Throws `std::runtime_error` if it cannot be had or the batcher has ended.
 [[nodiscard]] publication open(caf::actor_system& system, gate_settings settings);
 
 /// Returns what a gate for that batcher needs. `name`: what peers are told in errors.
