@@ -91,9 +91,9 @@ inline void draw_batches(dice& d, options& opts) {
   }
   if (d.one_in(3)) opts.max_batch_cost = 1 + d.below(12);
   opts.max_delay = d.one_of<duration>({0ms, 2ms, 4ms, 8ms, 50ms});
-  opts.when_idle =
-    d.one_of({when_idle::fill, when_idle::immediate, when_idle::adaptive, when_idle::adaptive});
-  if (opts.when_idle == when_idle::adaptive && d.one_in(2)) opts.max_delay = 50ms;
+  opts.when_idle = d.one_of({when_idle::fill, when_idle::immediate, when_idle::adaptive,
+                             when_idle::adaptive, when_idle::adaptive, when_idle::adaptive});
+  if (opts.when_idle == when_idle::adaptive && !d.one_in(4)) opts.max_delay = 50ms;
   opts.batch_timeout = d.one_of<duration>({0ms, 0ms, 1ms, 6ms});
   opts.request_timeout = d.one_of<duration>({0ms, 0ms, 5ms, 20ms});
 }
@@ -119,8 +119,9 @@ inline void draw_queue(dice& d, options& opts) {
 inline void draw_workers(dice& d, options& opts) {
   using namespace std::chrono_literals;
   if (!d.one_in(3))
-    opts.on_failure = retry::idempotent{
-      .max_attempts = 1 + d.below(4), .bisect = d.one_in(2), .budget = d.one_of({0.0, 0.25, 1.0})};
+    opts.on_failure = retry::idempotent{.max_attempts = 1 + d.below(4),
+                                        .bisect = d.one_in(2),
+                                        .budget = d.one_of({0.0, 0.0, 0.25, 1.0})};
   opts.workers = d.below(4);
   opts.worker_credit = 1 + d.below(3);
   opts.restart_delay = d.one_of<duration>({0ms, 1ms, 10ms, 100ms});
