@@ -347,6 +347,7 @@ TEST_CASE_METHOD(stranger_fixture, "the port is closed when the batcher ends") {
   auto settings = wire::gate_for<int, int>(b, {}, "sums");
   settings.network = middleman;
   gate = wire::spawn_gate(time.system(), std::move(settings));
+  actors::compat::anon_send(gate, actors::start_atom_v);
   time.run();
   CHECK(closed.empty());
   caf::anon_send_exit(b, caf::exit_reason::kill);

@@ -137,6 +137,7 @@ caf::actor node_fixture::publish(const handle& batcher, actors::publish_options 
   gate =
     wire::spawn_gate(time.system(), wire::gate_for<int, int>(batcher, std::move(opts), "sums"));
   all_gates.push_back(gate);
+  actors::compat::anon_send(gate, actors::start_atom_v);
   time.run();
   return gate;
 }

@@ -44,10 +44,11 @@ public:
 
 protected:
   caf::behavior make_behavior() override {
-    watch(settings_.batcher);
     return {
       [this](const frame& msg) { receive(msg); },
       [this](depart_atom, const caf::error& why) { on_lost(why); },
+      // Whoever has opened the port. CAF would not close one that it has only begun to open.
+      [this](start_atom) { watch(settings_.batcher); },
       [this](close_atom) { quit(); },
     };
   }

@@ -132,9 +132,9 @@ publication open(caf::actor_system& system, gate_settings settings) {
                              + ", is the port in use? " + compat::render(system, opened.error())};
   }
   wait_for_port(system, connector);
-  publication out{std::move(gate), *opened};
-  if (has_ended(batcher)) // else the gate closes the port when it does
-    throw std::runtime_error{"cannot publish a batcher that has ended"};
+  publication out{gate, *opened};
+  if (has_ended(batcher)) throw std::runtime_error{"cannot publish a batcher that has ended"};
+  compat::anon_send(gate, start_atom_v);
   return out;
 }
 

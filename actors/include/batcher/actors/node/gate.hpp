@@ -30,7 +30,8 @@ struct gate_settings {
   std::function<caf::actor(caf::actor_system&, session_seed)> make_worker;
 };
 
-/// Starts a gate. It ends, and all sessions with it, when it gets `close_atom` or its batcher ends.
+/// Starts a gate. It ends, and all sessions with it, when it gets `close_atom` or, once it has got
+/// `start_atom`, its batcher ends.
 [[nodiscard]] caf::actor spawn_gate(caf::actor_system& system, gate_settings settings);
 
 } // namespace batcher::actors::node
